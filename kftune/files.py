@@ -1,0 +1,122 @@
+"""Files that are whole or absent, and the folder in which downloads are kept."""
+
+import contextlib
+import os
+import secrets
+import shutil
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+
+@contextlib.contextmanager
+def write_aside(path):
+    """Gives a temporary sibling of `path` that takes its place on success.
+
+    Whoever reads `path` sees the old content or the whole new one, never half of it.
+    The sibling keeps the file's suffix, because writers choose a format by it. A
+    folder that is replaced is missing for the moment between two renames.
+
+    Args:
+        path: `str` or `Path`. The file or folder to write. Its parent folders are
+            made if they are missing.
+
+    Yields:
+        `Path` that does not exist yet: write a file there, or make a folder.
+
+    Raises:
+        FileNotFoundError: if the block ended without writing anything.
+
+    Example:
+    ```python
+    with write_aside("runs/results.json") as aside:
+        aside.write_text("{}")
+    ```
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = _sibling(path)
+    try:
+        yield aside
+        if not aside.exists():
+            raise FileNotFoundError(
+                f"Expected {path.name} to be written to the path given by "
+                f"write_aside. Received nothing at {aside}."
+            )
+        _replace(aside, path)
+    finally:
+        _remove(aside)
+
+
+def inside(folder, name):
+    """Joins a relative name to a folder and refuses names that would leave it.
+
+    Args:
+        folder: `str` or `Path`.
+        name: `str`. Relative, `/` between its parts.
+
+    Returns:
+        `Path` of `name` under `folder`.
+
+    Raises:
+        ValueError: if `name` is empty, absolute, or holds `..`, a backslash, a drive
+            or a NUL character.
+    """
+    posix = PurePosixPath(name)
+    leaves = posix.is_absolute() or ".." in posix.parts or not posix.parts
+    if leaves or "\\" in name or "\0" in name or PureWindowsPath(name).drive:
+        raise ValueError(
+            f"Expected a relative name that stays inside {folder}. Received: {name!r}"
+        )
+    return Path(folder, *posix.parts)
+
+
+def keras_cache(*parts):
+    """Path under the Keras home in which kftune keeps what it downloaded or compiled.
+
+    The Keras home is the environment variable `KERAS_HOME`, else `~/.keras`, as Keras
+    itself has it. Keras is not imported and nothing is created.
+
+    Args:
+        *parts: `str`. Names below `<Keras home>/kftune`.
+
+    Returns:
+        `Path`.
+
+    Raises:
+        ValueError: if a part would lead out of the folder.
+    """
+    home = os.environ.get("KERAS_HOME")
+    if home is None:
+        user = Path.home()
+        home = (user if os.access(user, os.W_OK) else Path("/tmp")) / ".keras"
+    folder = Path(home).expanduser() / "kftune"
+    for part in parts:
+        folder = inside(folder, part)
+    return folder
+
+
+def _sibling(path):
+    """A name beside `path` that nobody else uses, with the same suffix."""
+    return path.with_name(f".{secrets.token_hex(6)}-{path.name}")
+
+
+def _replace(aside, path):
+    """Renames `aside` over `path`; an old folder steps aside first."""
+    if not (aside.is_dir() and path.is_dir()):
+        os.replace(aside, path)
+        return
+    old = _sibling(path)
+    os.replace(path, old)
+    try:
+        os.replace(aside, path)
+    except BaseException:
+        os.replace(old, path)
+        raise
+    _remove(old)
+
+
+def _remove(path):
+    """Removes a file or folder if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,129 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kftune.files import inside, keras_cache, write_aside
+
+
+def test_a_file_appears_only_when_the_block_has_ended(tmp_path):
+    path = tmp_path / "new" / "results.json"
+    with write_aside(path) as aside:
+        aside.write_text("whole")
+        assert not path.exists()
+        assert aside.parent == path.parent
+        assert aside.name.endswith("results.json")
+    assert path.read_text() == "whole"
+    assert os.listdir(path.parent) == ["results.json"]
+
+
+def test_an_error_keeps_the_old_file_and_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), write_aside(path) as aside:
+        aside.write_text("ha")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["results.json"]
+
+
+def test_a_folder_replaces_a_folder_whole(tmp_path):
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "old.txt").write_text("old")
+    with write_aside(path) as aside:
+        aside.mkdir()
+        (aside / "new.txt").write_text("new")
+    assert os.listdir(path) == ["new.txt"]
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_an_error_keeps_the_old_folder(tmp_path):
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "old.txt").write_text("old")
+    with pytest.raises(ZeroDivisionError), write_aside(path) as aside:
+        aside.mkdir()
+        (aside / "new.txt").write_text("new")
+        raise ZeroDivisionError
+    assert os.listdir(path) == ["old.txt"]
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_a_folder_that_cannot_be_renamed_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "old.txt").write_text("old")
+    replace = os.replace
+
+    def fail_on_the_new_one(source, target):
+        if Path(target) == path and not (Path(source) / "old.txt").exists():
+            raise OSError("disk")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail_on_the_new_one)
+    with pytest.raises(OSError, match="disk"), write_aside(path) as aside:
+        aside.mkdir()
+    assert os.listdir(path) == ["old.txt"]
+
+
+def test_writing_nothing_is_an_error(tmp_path):
+    with (
+        pytest.raises(FileNotFoundError, match=r"results\.json"),
+        write_aside(tmp_path / "results.json"),
+    ):
+        pass
+    assert not (tmp_path / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "/etc/passwd", "../x", "a/../../x", "C:/x", "a\\..\\x", "a\0b"]
+)
+def test_names_that_leave_the_folder_are_refused(name, tmp_path):
+    with pytest.raises(ValueError, match="relative name") as error:
+        inside(tmp_path, name)
+    assert repr(name) in str(error.value)
+
+
+def test_names_inside_the_folder_are_joined(tmp_path):
+    assert inside(tmp_path, "a/b.txt") == tmp_path / "a" / "b.txt"
+    assert inside(tmp_path, "a/") == tmp_path / "a"
+
+
+def test_cache_follows_keras_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert keras_cache("corpora", "x") == tmp_path / "kftune" / "corpora" / "x"
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(ValueError, match=r"'\.\./x'"):
+        keras_cache("../x")
+
+
+def test_cache_is_in_the_user_folder_without_keras_home(tmp_path, monkeypatch):
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert keras_cache() == tmp_path / ".keras" / "kftune"
+
+
+def test_keras_has_the_same_home(tmp_path):
+    # get_file is the public function that shows where Keras keeps its files.
+    (tmp_path / "file.txt").write_text("text")
+    code = (
+        "import pathlib, sys, keras\n"
+        "from kftune.files import keras_cache\n"
+        "origin = pathlib.Path(sys.argv[1], 'file.txt').as_uri()\n"
+        "path = pathlib.Path(keras.utils.get_file('copy.txt', origin))\n"
+        "assert path.parents[1] == keras_cache().parent, (path, keras_cache())\n"
+    )
+    user = tmp_path / "user"
+    user.mkdir()
+    env = {**os.environ, "HOME": str(user), "PYTHONPATH": os.pathsep.join(sys.path)}
+    for home in (None, str(tmp_path / "keras")):
+        if home:
+            Path(home).mkdir()
+            env["KERAS_HOME"] = home
+        else:
+            env.pop("KERAS_HOME", None)
+        subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=env, check=True)
