@@ -1,1 +1,1 @@
-
+"""Subcommands of the console script, a module each."""
