@@ -1,0 +1,94 @@
+"""The layers and trainable weights of a Keras model; its backbone.
+
+Keras has no public way to walk all layers below a layer, nor to ask which weights
+were made to be trained. The two private names that say so are used here alone.
+"""
+
+import keras
+import keras_hub
+
+
+def sublayers(layer: keras.Layer) -> list[keras.Layer]:
+    """Lists a layer and every layer below it, each once.
+
+    Args:
+        layer: any layer or model.
+
+    Returns:
+        The layers, `layer` first.
+    """
+    return layer._flatten_layers()
+
+
+def weights_made_to_train(layer: keras.Layer) -> list[keras.Variable]:
+    """Lists the weights of a layer that training may change, frozen or not.
+
+    Left out are weights that are never trained: moving statistics, the state of
+    random generators, quantised kernels, and the base weight of a layer with LoRA
+    factors, which stand in for it.
+
+    Args:
+        layer: any built layer or model.
+
+    Returns:
+        The weights of the layer and all layers below it, each once.
+    """
+    weights = {
+        id(weight): weight
+        for sublayer in sublayers(layer)
+        for weight in sublayer._trainable_variables
+        if not _is_lora_base(sublayer, weight)
+    }
+    return list(weights.values())
+
+
+def backbone_of(model: keras.Model) -> keras.Model | None:
+    """Finds the backbone of a task or of a model built around one.
+
+    Args:
+        model: a KerasHub task, a functional model that calls a KerasHub backbone,
+            a backbone itself, or any other Keras model.
+
+    Returns:
+        `model.backbone` if there is one, else the model itself or the one layer of
+        it that is a `keras_hub.models.Backbone`, else `None`.
+
+    Raises:
+        ValueError: if several layers of the model are backbones.
+    """
+    if getattr(model, "backbone", None) is not None:
+        return model.backbone
+    found = [
+        layer
+        for layer in (model, *model.layers)
+        if isinstance(layer, keras_hub.models.Backbone)
+    ]
+    if len(found) > 1 and found[0] is not model:
+        raise ValueError(
+            f"Expected one backbone in {model.name!r}. Received: "
+            f"{[backbone.name for backbone in found]}. Freeze by weight path "
+            "instead, with a regular expression or a callable."
+        )
+    return found[0] if found else None
+
+
+def is_kind(layer: keras.Layer, word: str) -> bool:
+    """Tells whether a layer is, by the names of its classes, of some kind.
+
+    KerasHub has many layers for one purpose (`Embedding`, `PositionEmbedding`,
+    `T5LayerNorm`, ...) with no common base class but with telling names.
+
+    Args:
+        layer: any layer.
+        word: part of a class name, such as `"Embedding"`.
+
+    Returns:
+        True if the name of its class, or of a class it inherits from, holds `word`.
+    """
+    return any(word in cls.__name__ for cls in type(layer).__mro__)
+
+
+def _is_lora_base(layer, weight):
+    """Whether a weight is the one that the layer's LoRA factors stand in for."""
+    lora_enabled = getattr(layer, "lora_enabled", False)
+    return lora_enabled and weight.name in ("kernel", "embeddings")
