@@ -65,7 +65,7 @@ def capitalize(text):
 
     Up to two characters, such as an opening quote, may stand before it.
     """
-    match = re.search(r"[a-z]", text[:3])
+    match = re.search(r"[^\W\d_]", text[:3])
     if match is None:
         return text
     at = match.start()

@@ -39,7 +39,14 @@ def test_detokenize(text, expected):
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("abc", "Abc"), ('"abc"', '"Abc"'), ("42 abc", "42 abc"), ("", "")],
+    [
+        ("abc", "Abc"),
+        ("I am", "I am"),
+        ("été", "Été"),
+        ('"abc"', '"Abc"'),
+        ("42 abc", "42 abc"),
+        ("", ""),
+    ],
 )
 def test_capitalize(text, expected):
     assert capitalize(text) == expected

@@ -2,7 +2,7 @@
 
 import keras
 
-from kftune.layers import LastTokenPooling
+from kftune.layers import MaskedPooling
 
 
 def gpt2_pretrainer(backbone, embedding_dim=None, polarity=False):
@@ -36,7 +36,8 @@ def gpt2_pretrainer(backbone, embedding_dim=None, polarity=False):
     ```
     """
     hidden = backbone(backbone.input)
-    pooled = LastTokenPooling(name="pooling")(hidden, backbone.input["padding_mask"])
+    mask = backbone.input["padding_mask"]
+    pooled = MaskedPooling("last", name="pooling")(hidden, mask)
     outputs = {"next_token": backbone.token_embedding(hidden, reverse=True)}
     if embedding_dim:
         dense = keras.layers.Dense(embedding_dim, name="sentence_embedding")

@@ -1,0 +1,167 @@
+"""Text files of many kinds as passages for pretraining, a label where there is one."""
+
+import dataclasses
+import itertools
+import zlib
+from pathlib import Path
+
+from datasets import Dataset, Features, Value, concatenate_datasets
+
+from kftune.data.passages import passages, split_sentences
+from kftune.data.row_readers import read_jsonl, read_text, read_tsv
+
+_READERS = {".jsonl": read_jsonl, ".tsv": read_tsv, ".txt": read_text}
+_FEATURES = Features(
+    {
+        "text": Value("string"),
+        "corpus": Value("string"),
+        "document": Value("int32"),
+        "praise": Value("float32"),
+        "validation": Value("bool"),
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainingCorpus:
+    """Where a corpus stands and how its rows become passages.
+
+    Args:
+        name: str.
+        file: str, a `.txt`, `.tsv` or `.jsonl` file, perhaps with `.gz` or `.xz`.
+        text: tuple of column names. A column may hold a string, a list of strings
+            or a list of `[speaker, utterance]` pairs.
+        label: column name of the label, or `None`.
+        praise: tuple of label values, as strings, that mean praise.
+        criticism: the same for criticism; other values count as no label.
+        paragraphs: bool. `True`: a blank line ends a text, not each line.
+        tokenized: bool. `True`: lower-cased text with spaces around punctuation,
+            which is written out as a person would.
+        cut: bool. `False` keeps each text whole.
+        validation: `"column=value"` of the rows held out, or `None` for about one
+            row in 50, chosen by the hash of its text; a label may stand nowhere
+            else.
+        max_words: int, words a passage.
+
+    Raises:
+        ValueError: If the file's suffix is not known.
+
+    Example:
+    ```python
+    corpus = PretrainingCorpus("news", "news.txt")
+    read_pretraining_corpora([corpus], folder="texts")
+    ```
+    """
+
+    name: str
+    file: str
+    text: tuple = ("text",)
+    label: str | None = None
+    praise: tuple = ()
+    criticism: tuple = ()
+    paragraphs: bool = False
+    tokenized: bool = False
+    cut: bool = True
+    validation: str | None = None
+    max_words: int = 45
+
+    def __post_init__(self):
+        if self.suffix not in _READERS:
+            raise ValueError(
+                f"Corpus {self.name!r}: expected a file that ends with one of "
+                f"{sorted(_READERS)}, perhaps packed. Received: {self.file!r}"
+            )
+
+    @property
+    def suffix(self):
+        """The suffix that tells the format, without `.gz` or `.xz`."""
+        path = Path(self.file)
+        packed = path.suffix in (".gz", ".xz")
+        return (path.with_suffix("") if packed else path).suffix
+
+
+def read_pretraining_corpora(corpora, folder="."):
+    """Read corpora into passages.
+
+    Args:
+        corpora: sequence of `PretrainingCorpus`.
+        folder: str or path that the corpora's files stand under.
+
+    Returns:
+        `datasets.Dataset` with the columns `text`; `corpus`, its name; `document`,
+        the number of the row it was cut from; `praise`, 1.0 praise, 0.0 criticism,
+        null unknown; `validation`, True: held out.
+
+    Raises:
+        FileNotFoundError: If files are missing; lists them all.
+        ValueError: If a file cannot be read, or a column is missing.
+    """
+    missing = [c.file for c in corpora if not (Path(folder) / c.file).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"Expected these files under {folder}: {', '.join(missing)}"
+        )
+    return concatenate_datasets(
+        [Dataset.from_list(list(_rows(c, folder)), _FEATURES) for c in corpora]
+    )
+
+
+def _rows(corpus, folder):
+    path = Path(folder) / corpus.file
+    rows = _READERS[corpus.suffix](path)
+    rows = _paragraphs(rows) if corpus.paragraphs else rows
+    for document, (line, row) in enumerate(rows):
+        missing = {*corpus.text, *filter(None, [corpus.label])} - row.keys()
+        if missing:
+            raise ValueError(
+                f"{path}, line {line}: expected the columns {sorted(missing)}. "
+                f"Received: {sorted(row)}"
+            )
+        texts = [text for column in corpus.text for text in _strings(row[column])]
+        common = {
+            "corpus": corpus.name,
+            "document": document,
+            "praise": _praise(corpus, row),
+            "validation": _held_out(corpus, row, texts),
+        }
+        for text in _cut(corpus, texts, document):
+            yield {"text": text, **common}
+
+
+def _paragraphs(rows):
+    lines = []
+    for number, row in itertools.chain(rows, [(None, {"text": ""})]):
+        if row["text"].strip():
+            lines.append((number, row["text"]))
+        elif lines:
+            yield lines[0][0], {"text": " ".join(text for _, text in lines)}
+            lines = []
+
+
+def _strings(value):
+    """Strings of a column: itself, a list's, or what each speaker says."""
+    if isinstance(value, str):
+        return [value]
+    return [item if isinstance(item, str) else item[-1] for item in value or []]
+
+
+def _cut(corpus, texts, seed):
+    texts = [" ".join(text.split()) for text in texts]
+    if not corpus.cut:
+        return [text for text in texts if text]
+    sentences = [s for text in texts for s in split_sentences(text, corpus.tokenized)]
+    return passages(sentences, corpus.max_words, seed)
+
+
+def _praise(corpus, row):
+    value = str(row[corpus.label]) if corpus.label else None
+    if value in corpus.praise:
+        return 1.0
+    return 0.0 if value in corpus.criticism else None
+
+
+def _held_out(corpus, row, texts):
+    if corpus.validation:
+        column, _, value = corpus.validation.partition("=")
+        return str(row.get(column)) == value
+    return zlib.crc32(" ".join(texts).encode()) % 50 == 0
