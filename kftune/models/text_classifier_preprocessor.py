@@ -1,0 +1,199 @@
+"""From strings to token ids and a mask, for a classifier on any text backbone."""
+
+import keras
+import keras_hub
+import numpy as np
+import tensorflow as tf
+
+from kftune.models.byte_level_bpe import GPT2_LIKE_TOKENIZERS, byte_level_bpe
+from kftune.models.texts import as_texts
+
+_TEXTS_AT_ONCE = 4096
+_SIDES = ("left", "right")
+
+
+@keras.saving.register_keras_serializable(package="kftune")
+class TextClassifierPreprocessor(keras_hub.models.TextClassifierPreprocessor):
+    """Tokenises, truncates, adds start and end token, pads on the right.
+
+    The mask alone tells what is padding: GPT-2 in KerasHub pads with id 0, which is
+    also the token `!`.
+
+    Outside a TensorFlow graph the tokenizers of GPT-2, BART and RoBERTa give exactly
+    the ids of `transformers`, at a cost that grows evenly with the text. In a graph
+    (`tf.data`, SavedModel) KerasHub's own tokenizer runs: it joins several line breaks
+    before a word into one token where GPT-2 does not, drops what follows a NUL, and is
+    slow on words of thousands of letters. Letters: B batch, T `sequence_length`.
+
+    Args:
+        tokenizer: a `keras_hub.tokenizers.Tokenizer`.
+        sequence_length: `int` or `None`. T, in tokens. `None` leaves it to the task:
+            as long as the backbone allows, at most 512.
+        add_start_token: `bool`. Whether the tokenizer's start token comes first.
+        add_end_token: `bool`. Whether the tokenizer's end token comes last, also after
+            truncation.
+        truncate: `str`. Side on which too long a text loses tokens: `"right"` keeps
+            its beginning, `"left"` its end.
+        **kwargs: Passed to `keras_hub.models.TextClassifierPreprocessor`.
+
+    Call arguments:
+        x: strings: one, a list, an array or a tensor of shape `(B,)`.
+        y: labels or `None`, passed on.
+        sample_weight: weights or `None`, passed on.
+
+    Returns:
+        `{"token_ids": int32 (B, T), "padding_mask": bool (B, T)}`, with `y` and
+        `sample_weight` in a tuple if they were given. True in the mask means a real
+        token. One string gives `(T,)`. NumPy arrays, in a graph TensorFlow tensors.
+
+    Raises:
+        ValueError: if `sequence_length` or `truncate` does not fit.
+
+    Example:
+    ```python
+    tokenizer = keras_hub.models.BertTokenizer(
+        ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "film"]
+    )
+    preprocessor = TextClassifierPreprocessor(tokenizer, sequence_length=6)
+    preprocessor(["good film"])["token_ids"]  # [[2, 5, 6, 3, 0, 0]]
+    preprocessor.tokenize_rows(["good film"])  # [array([2, 5, 6, 3])]
+    ```
+    """
+
+    def __init__(
+        self,
+        tokenizer,
+        sequence_length=None,
+        add_start_token=True,
+        add_end_token=True,
+        truncate="right",
+        **kwargs,
+    ):
+        super().__init__(tokenizer, sequence_length, truncate, **kwargs)
+        self.add_start_token = add_start_token
+        self.add_end_token = add_end_token
+        self._fast_tokenizer = None
+        self._fast_vocabulary = None
+        if truncate not in _SIDES:
+            raise ValueError(
+                f"Expected truncate to be one of {_SIDES}. "
+                f"Received: truncate={truncate!r}"
+            )
+        specials = add_start_token + add_end_token
+        if sequence_length is not None and sequence_length <= specials:
+            raise ValueError(
+                f"Expected sequence_length > {specials}, room for a token beside start "
+                f"and end token. Received: sequence_length={sequence_length}"
+            )
+
+    def build(self, input_shape=None):
+        """Makes the packer of the graph; the vocabulary is loaded by now."""
+        self.packer = keras_hub.layers.StartEndPacker(
+            self._length(),
+            start_value=self._start_ids() or None,
+            end_value=self._end_ids() or None,
+            pad_value=self._pad_id(),
+            return_padding_mask=True,
+        )
+        self.built = True
+
+    def call(self, x, y=None, sample_weight=None):
+        """See the class."""
+        pack = self._pack_in_graph if tf.is_symbolic_tensor(x) else self._pack
+        token_ids, padding_mask = pack(x)
+        features = {"token_ids": token_ids, "padding_mask": padding_mask}
+        return keras.utils.pack_x_y_sample_weight(features, y, sample_weight)
+
+    def tokenize_rows(self, texts):
+        """Tokenises many texts once, for batches that are padded later.
+
+        Start and end token and truncation are those of calling the preprocessor.
+
+        Args:
+            texts: strings, in any container that `call` takes. N of them.
+
+        Returns:
+            List of N `int32` arrays of shape `(length,)`, `length <= sequence_length`,
+            without padding.
+
+        Raises:
+            TypeError: if something is not a string; names the first ones by index.
+            ValueError: if the preprocessor has no `sequence_length` yet.
+        """
+        texts, _ = as_texts(texts)
+        start, end = self._start_ids(), self._end_ids()
+        room = self._room()
+        return [
+            np.array([*start, *self._truncated(ids, room), *end], "int32")
+            for first in range(0, len(texts), _TEXTS_AT_ONCE)
+            for ids in self._tokenize(texts[first : first + _TEXTS_AT_ONCE])
+        ]
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "add_start_token": self.add_start_token,
+            "add_end_token": self.add_end_token,
+        }
+
+    def _pack(self, x):
+        """Token ids and mask of eager texts, as NumPy arrays."""
+        texts, several = as_texts(x)
+        rows = self.tokenize_rows(texts)
+        token_ids = np.full((len(rows), self._length()), self._pad_id(), "int32")
+        for padded, row in zip(token_ids, rows, strict=True):
+            padded[: len(row)] = row
+        lengths = np.array([len(row) for row in rows], "int32")
+        padding_mask = np.arange(self._length()) < lengths[:, None]
+        return (token_ids, padding_mask) if several else (token_ids[0], padding_mask[0])
+
+    def _pack_in_graph(self, x):
+        """Token ids and mask of a symbolic string tensor."""
+        token_ids = self.tokenizer(x)
+        if self.truncate == "left":
+            token_ids = token_ids[..., -self._room() :]
+        return self.packer(token_ids)
+
+    def _tokenize(self, texts):
+        """Token ids of each text, without start and end token."""
+        if not isinstance(self.tokenizer, GPT2_LIKE_TOKENIZERS):
+            return self.tokenizer.tokenize(texts)
+        if self._fast_vocabulary is not self.tokenizer.vocabulary:
+            self._fast_tokenizer = byte_level_bpe(self.tokenizer)
+            self._fast_vocabulary = self.tokenizer.vocabulary
+        encodings = self._fast_tokenizer.encode_batch_fast(texts)
+        return [encoding.ids for encoding in encodings]
+
+    def _truncated(self, ids, room):
+        return ids[:room] if self.truncate == "right" else ids[-room:]
+
+    def _room(self):
+        """How many tokens of the text fit."""
+        return self._length() - len(self._start_ids()) - len(self._end_ids())
+
+    def _length(self):
+        if self.sequence_length is None:
+            raise ValueError(
+                "Expected a preprocessor with a sequence_length. Received None: pass "
+                "sequence_length, or give the preprocessor to a task first."
+            )
+        return self.sequence_length
+
+    def _start_ids(self):
+        return [self._special_id("start")] if self.add_start_token else []
+
+    def _end_ids(self):
+        return [self._special_id("end")] if self.add_end_token else []
+
+    def _special_id(self, kind):
+        token_id = getattr(self.tokenizer, f"{kind}_token_id", None)
+        if token_id is None:
+            raise ValueError(
+                f"{type(self.tokenizer).__name__} has no {kind} token. Pass "
+                f"add_{kind}_token=False. Received: add_{kind}_token=True"
+            )
+        return token_id
+
+    def _pad_id(self):
+        return getattr(self.tokenizer, "pad_token_id", None) or 0

@@ -1,0 +1,42 @@
+"""Brings what users pass as text into one form."""
+
+import numpy as np
+
+_SHOWN = 3
+
+
+def as_texts(x):
+    """Makes a list of `str` out of any usual container of strings.
+
+    Args:
+        x: one `str` or `bytes`, or several in a list, a NumPy array, an eager
+            TensorFlow tensor or a column of a dataset. `bytes` are read as UTF-8;
+            what is not UTF-8 becomes U+FFFD.
+
+    Returns:
+        Tuple of the list and a `bool`: True if several were passed, False for one.
+
+    Raises:
+        TypeError: if something is not a string; names the first ones by index.
+    """
+    if hasattr(x, "numpy"):
+        x = x.numpy()
+    if isinstance(x, np.ndarray):
+        x = x.tolist()
+    if isinstance(x, str | bytes):
+        return [_decoded(x)], False
+    if not hasattr(x, "__iter__") or isinstance(x, dict):
+        raise TypeError(f"Expected strings. Received: {type(x).__name__}: {x!r:.80}")
+    texts = list(x)
+    wrong = [i for i, text in enumerate(texts) if not isinstance(text, str | bytes)]
+    if wrong:
+        shown = ", ".join(f"{texts[i]!r:.80} at index {i}" for i in wrong[:_SHOWN])
+        raise TypeError(
+            f"Expected strings only, one for each example (text pairs are not "
+            f"supported). Received {len(wrong)} other values: {shown}"
+        )
+    return [_decoded(text) for text in texts], True
+
+
+def _decoded(text):
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text

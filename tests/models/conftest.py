@@ -1,0 +1,44 @@
+"""Tiny random models and tokenizers, made anew on the fly."""
+
+import keras
+import keras_hub
+import pytest
+
+from kftune.models.gpt2.gpt2_tokenizer_trainer import train_gpt2_tokenizer
+
+CORPUS = [
+    "The film is good, the film isn't bad, and it's what they've said: see it.",
+    "A slow start, 2 hours 15 minutes of waiting; then 1999 all over again!",
+    "I'd say   so\n\nwhy not\n\n\ttabs  and spaces   too, naïve café “quotes” …",
+]
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    keras.utils.set_random_seed(7)
+
+
+@pytest.fixture(scope="session")
+def bpe_folder(tmp_path_factory):
+    """Folder with `vocabulary.json` and `merges.txt` of a small byte-level BPE."""
+    folder = tmp_path_factory.mktemp("bpe")
+    return train_gpt2_tokenizer(CORPUS * 4, folder, vocabulary_size=400)
+
+
+@pytest.fixture
+def gpt2_tokenizer(bpe_folder):
+    return keras_hub.models.GPT2Tokenizer(
+        str(bpe_folder / "vocabulary.json"), str(bpe_folder / "merges.txt")
+    )
+
+
+@pytest.fixture
+def gpt2_backbone():
+    return keras_hub.models.GPT2Backbone(
+        vocabulary_size=400,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=8,
+        intermediate_dim=16,
+        max_sequence_length=24,
+    )
