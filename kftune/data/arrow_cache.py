@@ -1,0 +1,158 @@
+"""Rows of text files as Arrow files, mapped into memory and kept for the next time."""
+
+import hashlib
+import itertools
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import Dataset
+
+from kftune.data.text_lines import DAMAGED, open_binary
+from kftune.files import keras_cache, write_aside
+
+# Raise it whenever a reader's output changes, so that no old cache is served.
+_LAYOUT = 1
+_ROWS_PER_BATCH = 1000
+_UNFIT = (pa.ArrowException, OverflowError, UnicodeEncodeError)
+
+
+def dataset_from_rows(read_rows, paths, settings):
+    """Makes a dataset from a row generator, or takes it from the cache.
+
+    The cache goes by the content of the files, so a file that was changed is read
+    anew, and one that was only moved is not.
+
+    Args:
+        read_rows: function without arguments that returns a fresh iterator over pairs
+            of line number and row, such as those of `kftune.data.row_readers`.
+        paths: sequence of `Path`. The files it reads.
+        settings: `dict`, JSON-serialisable. Everything else its rows depend on.
+
+    Returns:
+        `datasets.Dataset`.
+
+    Raises:
+        ValueError: if there are no rows, or a column mixes kinds of values.
+    """
+
+    def write(file):
+        schema = _schema(read_rows(), paths)
+        with pa.ipc.new_stream(file, schema) as writer:
+            for batch in _batched(read_rows()):
+                rows = [row for _, row in batch]
+                writer.write_batch(pa.RecordBatch.from_pylist(rows, schema))
+
+    return _cached(write, paths, settings)
+
+
+def dataset_from_parquet(path):
+    """Makes a dataset from a parquet file, compressed as a whole or not.
+
+    Args:
+        path: `Path`.
+
+    Returns:
+        `datasets.Dataset`.
+
+    Raises:
+        ValueError: if the file is empty or no parquet file.
+    """
+
+    def write(file):
+        with open_binary(path) as binary:
+            parquet = pq.ParquetFile(binary)
+            if not parquet.metadata.num_rows:
+                raise _no_rows([path])
+            schema = _without_dictionaries(parquet.schema_arrow)
+            with pa.ipc.new_stream(file, schema) as writer:
+                for batch in parquet.iter_batches():
+                    writer.write_batch(batch.cast(schema))
+
+    try:
+        return _cached(write, [path], {"format": "parquet"})
+    except (pa.ArrowException, *DAMAGED) as error:
+        raise ValueError(
+            f"{path}: expected a whole parquet file. Received: {error}"
+        ) from error
+
+
+def _cached(write, paths, settings):
+    """Has `write` fill an Arrow file unless the same input filled it before."""
+    arrow = keras_cache("data", _key(paths, settings), "rows.arrow")
+    if not arrow.exists():
+        with write_aside(arrow) as aside, pa.OSFile(str(aside), "wb") as file:
+            write(file)
+    return Dataset.from_file(str(arrow))
+
+
+def _key(paths, settings):
+    """Hash over the files' content and all that decides how they are read."""
+    parts = [_LAYOUT, settings]
+    for path in paths:
+        with path.open("rb") as file:
+            parts.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _schema(rows, paths):
+    """The narrowest Arrow types that hold every row."""
+    schema = pa.schema([])
+    first_lines = {}
+    for batch in _batched(rows):
+        for line, row in batch:
+            for name, value in row.items():
+                kinds = first_lines.setdefault(name, {})
+                kinds.setdefault(type(value).__name__, line)
+        try:
+            schema = pa.unify_schemas(
+                [schema, _batch_schema(batch)], promote_options="permissive"
+            )
+        except _UNFIT as error:
+            raise ValueError(_mixed(first_lines, paths, error)) from None
+    if not first_lines:
+        raise _no_rows(paths)
+    return schema
+
+
+def _batch_schema(batch):
+    names = dict.fromkeys(name for _, row in batch for name in row)
+    values = {name: [row.get(name) for _, row in batch] for name in names}
+    return pa.schema([(name, pa.array(values[name]).type) for name in names])
+
+
+def _mixed(first_lines, paths, error):
+    """Which columns hold values of several kinds, and where each kind began."""
+    columns = {
+        name: {kind: f"line {line}" for kind, line in kinds.items()}
+        for name, kinds in first_lines.items()
+        if len(kinds.keys() - {"NoneType"}) > 1
+        and kinds.keys() - {"NoneType", "int", "float"}
+    }
+    return (
+        f"{_names(paths)}: expected values of one kind in each column. Received: "
+        f"{columns or error}"
+    )
+
+
+def _no_rows(paths):
+    return ValueError(f"Expected rows of data. Received: {_names(paths)} without any.")
+
+
+def _without_dictionaries(schema):
+    """Plain types in place of dictionary-encoded ones, which datasets cannot read."""
+    for i, field in enumerate(schema):
+        if pa.types.is_dictionary(field.type):
+            schema = schema.set(i, field.with_type(field.type.value_type))
+    return schema
+
+
+def _names(paths):
+    return " and ".join(str(path) for path in paths)
+
+
+def _batched(items):
+    """Lists of up to `_ROWS_PER_BATCH` items."""
+    items = iter(items)
+    while batch := list(itertools.islice(items, _ROWS_PER_BATCH)):
+        yield batch

@@ -1,0 +1,194 @@
+"""One generator a text format: from a file to rows of named columns.
+
+Each yields pairs of the line on which a row begins (`int`, from 1) and the row (`dict`
+of column names to values), and raises `ValueError` that names the file and the line.
+"""
+
+import contextlib
+import csv
+import itertools
+import json
+
+from ftfy.fixes import fix_surrogates
+
+from kftune.data.text_lines import numbered_lines
+
+_LONGEST_FIELD = 2**31 - 1
+_MISSING_LINE = (None, None)
+
+
+def read_csv(path, encoding="utf-8", column_names=None):
+    r"""Yields the rows of a comma-separated file; all values are strings.
+
+    Quoting is RFC 4180's: a field in `"` may hold commas, line ends and doubled `""`.
+    Blank lines are skipped.
+
+    Args:
+        path: `Path`.
+        encoding: `str`.
+        column_names: sequence of `str` for a file without a header line.
+
+    Yields:
+        Pairs of line number and row.
+
+    Raises:
+        ValueError: if quotes do not match, or a row has more or fewer fields than
+            there are columns.
+    """
+    lines = numbered_lines(path, encoding, newline="")
+    reader = csv.reader((line for _, line in lines), strict=True)
+    with _long_fields():
+        yield from _named(path, _csv_records(path, reader), column_names)
+
+
+def read_tsv(path, encoding="utf-8", column_names=None):
+    r"""Yields the rows of a tab-separated file; all values are strings.
+
+    Every line is one row and quotes are ordinary characters: tab-separated text is
+    mostly written so, and a lone `"` at the start of a text must not swallow the rows
+    below it. Blank lines are skipped.
+
+    Args:
+        path: `Path`.
+        encoding: `str`.
+        column_names: sequence of `str` for a file without a header line.
+
+    Yields:
+        Pairs of line number and row.
+
+    Raises:
+        ValueError: if a row has more or fewer fields than there are columns.
+    """
+    lines = numbered_lines(path, encoding)
+    records = ((number, line.split("\t")) for number, line in lines if line)
+    yield from _named(path, records, column_names)
+
+
+def read_jsonl(path, encoding="utf-8"):
+    """Yields one row for each line that holds a JSON object.
+
+    Args:
+        path: `Path`.
+        encoding: `str`.
+
+    Yields:
+        Pairs of line number and row. Blank lines are skipped, halves of a surrogate
+        pair are replaced by U+FFFD.
+
+    Raises:
+        ValueError: if a line is not a JSON object.
+    """
+    for number, line in numbered_lines(path, encoding):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(
+                f"{path}, line {number}: expected a JSON object. Received: "
+                f"{_shortened(line)} ({error})"
+            ) from None
+        if not isinstance(row, dict):
+            raise ValueError(
+                f"{path}, line {number}: expected a JSON object, one a line. "
+                f"Received: {_shortened(line)}"
+            )
+        yield number, _without_surrogates(row) if "\\u" in line else row
+
+
+def read_text(path, encoding="utf-8"):
+    """Yields one row with the column `text` for each line, blank ones as well."""
+    for number, line in numbered_lines(path, encoding):
+        yield number, {"text": line}
+
+
+def read_parallel(source_path, target_path, encoding="utf-8"):
+    """Yields rows of `source` and `target` from two files that match line by line.
+
+    Args:
+        source_path: `Path`.
+        target_path: `Path`.
+        encoding: `str`. Of both files.
+
+    Yields:
+        Pairs of line number and row.
+
+    Raises:
+        ValueError: if one file has more lines; the message has both counts.
+    """
+    source = numbered_lines(source_path, encoding)
+    target = numbered_lines(target_path, encoding)
+    lines = itertools.zip_longest(source, target, fillvalue=_MISSING_LINE)
+    for (number, source_line), (target_number, target_line) in lines:
+        if number is None or target_number is None:
+            common = (number or target_number) - 1
+            raise ValueError(
+                "Expected parallel files with equally many lines. Received: "
+                f"{source_path} with {common + _rest(number, source)} lines, "
+                f"{target_path} with {common + _rest(target_number, target)} lines."
+            )
+        yield number, {"source": source_line, "target": target_line}
+
+
+def _rest(number, lines):
+    """How many lines there are from `number` on; None stands for a file's end."""
+    return 0 if number is None else 1 + sum(1 for _ in lines)
+
+
+@contextlib.contextmanager
+def _long_fields():
+    """Lifts the csv module's limit of 128 KiB a field."""
+    before = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _csv_records(path, reader):
+    """Yields the line on which a record begins, and its fields."""
+    begin = 1
+    try:
+        for fields in reader:
+            if fields:
+                yield begin, fields
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}, row that begins at line {begin}: expected quotes in pairs and a "
+            f"comma after a closing one. Received at line {reader.line_num}: {error}"
+        ) from None
+
+
+def _named(path, records, column_names):
+    """Turns records into rows; the first record names the columns if nobody did."""
+    if column_names is None:
+        _, column_names = next(records, (0, []))
+    names = [name.strip() or f"column_{i}" for i, name in enumerate(column_names)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{path}: expected different column names. Twice: {twice}")
+    for line, fields in records:
+        if len(fields) != len(names):
+            raise ValueError(
+                f"{path}, line {line}: expected {len(names)} fields, one for each of "
+                f"{names}. Received {len(fields)}: {_shortened(fields)}"
+            )
+        yield line, dict(zip(names, fields, strict=True))
+
+
+def _without_surrogates(value):
+    """Mends escaped surrogates, which Arrow cannot store, in nested JSON values."""
+    if isinstance(value, str):
+        return fix_surrogates(value)
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {fix_surrogates(k): _without_surrogates(v) for k, v in value.items()}
+    return value
+
+
+def _shortened(value, max_chars=80):
+    """The repr of a value, cut to what fits in a message."""
+    text = repr(value)
+    return text if len(text) <= max_chars else text[:max_chars] + "..."

@@ -1,0 +1,75 @@
+"""Numbered lines of text files, compressed or not, decoded without guessing."""
+
+import bz2
+import gzip
+import lzma
+import re
+import zlib
+from io import TextIOWrapper
+
+OPENERS = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error)
+_UNDECODED = re.compile("[\udc80-\udcff]")
+
+
+def open_binary(path):
+    """Opens a file for reading bytes and unpacks it if its suffix says so.
+
+    Args:
+        path: `Path`. `.gz`, `.xz` and `.bz2` are unpacked on the fly.
+
+    Returns:
+        A binary file object, to be used in a `with` statement.
+    """
+    return OPENERS.get(path.suffix.lower(), open)(path, "rb")
+
+
+def numbered_lines(path, encoding="utf-8", newline="\n"):
+    r"""Yields the lines of a text file with their numbers.
+
+    Args:
+        path: `Path`. Unpacked if it ends with `.gz`, `.xz` or `.bz2`.
+        encoding: `str`. A byte order mark is dropped from UTF-8.
+        newline: `str`. `"\n"`: a line ends at `\n` only, a carriage return before it
+            is part of the line end. `""`: as `open` has it, and line ends are kept as
+            they are (what `csv.reader` wants).
+
+    Yields:
+        Pairs of `int` (from 1) and `str`, without the line end if `newline` is `"\n"`.
+
+    Raises:
+        ValueError: naming file and line, if bytes do not decode or the compressed
+            file is damaged.
+    """
+    codec = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
+    number = 0
+    try:
+        with (
+            open_binary(path) as binary,
+            TextIOWrapper(binary, codec, "surrogateescape", newline) as file,
+        ):
+            for number, line in enumerate(file, start=1):
+                _check_decoded(line, path, number, encoding)
+                if newline:
+                    line = line.removesuffix("\n").removesuffix("\r")  # noqa: PLW2901
+                yield number, line
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}, after line {number}: expected {encoding} text. Received: {error}"
+        ) from None
+    except DAMAGED as error:
+        raise ValueError(
+            f"{path} is damaged after line {number}. Received: {error}"
+        ) from error
+
+
+def _check_decoded(line, path, number, encoding):
+    """Bytes that were no text stand in the line as lone surrogates."""
+    undecoded = _UNDECODED.search(line)
+    if undecoded:
+        raise ValueError(
+            f"{path}, line {number}: expected {encoding} text. Received: byte "
+            f"0x{ord(undecoded[0]) - 0xDC00:02x} after "
+            f"{line[max(0, undecoded.start() - 20) : undecoded.start()]!r}. Give the "
+            "file's encoding, perhaps encoding='cp1252', or mend the file."
+        )

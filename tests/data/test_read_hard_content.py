@@ -1,0 +1,167 @@
+import bz2
+import csv
+import gzip
+import json
+import lzma
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from kftune.data import read
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+def test_one_long_field_and_one_long_line(write):
+    text = "x" * 1_000_000
+    limit = csv.field_size_limit()
+    assert read(write("a.csv", f'text\n"{text}\n{text}"\n'))[0]["text"] == (
+        f"{text}\n{text}"
+    )
+    assert csv.field_size_limit() == limit
+    assert read(write("a.tsv", f"text\n{text}\n"))[0]["text"] == text
+    assert read(write("a.jsonl", json.dumps({"text": text})))[0]["text"] == text
+    assert read(write("a.txt", text))[0]["text"] == text
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("a.csv", b"text\na\0b\n"),
+        ("a.tsv", b"text\na\0b\n"),
+        ("a.jsonl", b'{"text": "a\\u0000b"}'),
+        ("a.txt", b"a\0b"),
+    ],
+)
+def test_nul_bytes_are_read(write, name, content):
+    assert read(write(name, content))[0]["text"] == "a\0b"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(write):
+    assert read(write("a.csv", b"\xef\xbb\xbftext\na\n")).column_names == ["text"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.txt"])
+def test_bytes_that_are_not_utf8_are_shown_with_their_line(write, name):
+    path = write(name, b"text\n" + b"fine\n" * 3000 + b"caf\xe9\n")
+    with pytest.raises(ValueError, match=r"line 3002.*0xe9.*'caf'.*encoding=") as error:
+        read(path)
+    assert str(path) in str(error.value)
+    assert read(path, encoding="latin-1")[-1]["text"] == "café"
+
+
+def test_utf16_is_read_when_asked_for(write):
+    path = write("a.csv", "text\ncafé\n".encode("utf-16"))
+    assert read(path, encoding="utf-16")["text"][:] == ["café"]
+    with pytest.raises(ValueError, match=r"line 1.*0xff"):
+        read(path)
+    with pytest.raises(ValueError, match=r"a\.tsv, after line 0.*utf-16"):
+        read(write("a.tsv", b"text\n"), encoding="utf-16-le")
+
+
+def test_a_quote_that_never_closes_is_found_where_it_opened(write):
+    path = write("a.csv", 'text,label\na,b\n"open,b\n' + "c,d\n" * 5)
+    with pytest.raises(ValueError, match=r"a\.csv, row that begins at line 3"):
+        read(path)
+
+
+def test_text_behind_a_closing_quote_is_an_error(write):
+    with pytest.raises(ValueError, match="row that begins at line 2"):
+        read(write("a.csv", 'text,label\n"a"b,c\n'))
+
+
+@pytest.mark.parametrize("name, comma", [("a.csv", ","), ("a.tsv", "\t")])
+def test_a_row_of_another_length_is_shown_with_its_line(write, name, comma):
+    path = write(name, f"text{comma}label\na{comma}b\nc{comma}d{comma}e\n")
+    with pytest.raises(ValueError, match=rf"{name}, line 3: expected 2.*Received 3"):
+        read(path)
+
+
+@pytest.mark.parametrize("line", ['{"text": "a"', "[1]", '"x"', "{'text': 1}"])
+def test_a_line_that_is_no_json_object_is_shown(write, line):
+    path = write("a.jsonl", f'{{"text": "a"}}\n{line}\n')
+    with pytest.raises(ValueError, match=r"a\.jsonl, line 2: expected a JSON") as error:
+        read(path)
+    assert repr(line) in str(error.value)
+
+
+def test_json_nested_too_deep_is_a_clear_error(write):
+    depth = sys.getrecursionlimit() * 100
+    with pytest.raises(ValueError, match="line 1"):
+        read(write("a.jsonl", '{"a": ' + "[" * depth + "]" * depth + "}"))
+
+
+@pytest.mark.parametrize("apart", [0, 1500])
+def test_a_column_of_mixed_kinds_is_shown_with_lines(write, apart):
+    lines = ['{"text": "a", "label": 1}'] * (apart + 1) + ['{"text": 1, "label": "x"}']
+    with pytest.raises(ValueError, match="one kind") as error:
+        read(write("a.jsonl", "\n".join(lines)))
+    second = f"line {apart + 2}"
+    assert str({"str": "line 1", "int": second}) in str(error.value)
+    assert str({"int": "line 1", "str": second}) in str(error.value)
+
+
+def test_a_whole_number_too_large_for_arrow_is_a_clear_error(write):
+    with pytest.raises(ValueError, match=r"a\.jsonl.*too (large|big)"):
+        read(write("a.jsonl", f'{{"n": {2**70}}}'))
+
+
+@pytest.mark.parametrize(
+    "name", ["a.csv", "a.tsv", "a.jsonl", "a.txt", "a.parquet", "a.po", "a.csv.gz"]
+)
+def test_an_empty_file_is_an_error(write, name):
+    path = write(name, b"")
+    with pytest.raises(ValueError, match="(?i)expected") as error:
+        read(path)
+    assert str(path) in str(error.value)
+
+
+def test_files_without_rows_are_an_error(write, tmp_path):
+    with pytest.raises(ValueError, match=r"rows of data.*a\.csv"):
+        read(write("a.csv", "text,label\n"))
+    with pytest.raises(ValueError, match=r"rows of data.*t\.en and .*t\.de"):
+        read([write("t.en", ""), write("t.de", "")])
+    pq.write_table(
+        pa.table({"text": pa.array([], pa.string())}), tmp_path / "a.parquet"
+    )
+    with pytest.raises(ValueError, match=r"rows of data.*a\.parquet"):
+        read(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("longer", [0, 1])
+def test_parallel_files_of_unequal_length_are_counted(write, longer):
+    files = [write("t.en", "a\n" * 3), write("t.de", "b\n" * 3)]
+    files[longer] = write(files[longer].name, "c\n" * 5)
+    with pytest.raises(ValueError, match="equally many lines") as error:
+        read(files)
+    for i, file in enumerate(files):
+        assert f"{file} with {5 if i == longer else 3} lines" in str(error.value)
+
+
+def test_a_parallel_file_may_not_be_empty_alone(write):
+    with pytest.raises(ValueError, match=r"t\.en with 0 lines, .*t\.de with 2 lines"):
+        read([write("t.en", ""), write("t.de", "a\nb\n")])
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("a.csv.gz", gzip.compress(b"text\n" + bytes(99999))[:-20]),
+        ("a.csv.xz", lzma.compress(b"text\n" + bytes(99999))[:-20]),
+        ("a.csv.bz2", bz2.compress(b"text\n" + bytes(99999))[:-20]),
+        ("a.csv.gz", b"text\nno gzip\n"),
+        ("a.csv.xz", b"text\nno xz\n"),
+        ("a.csv.bz2", b"text\nno bz2\n"),
+    ],
+)
+def test_a_damaged_archive_is_named(write, name, content):
+    with pytest.raises(ValueError, match=rf"{name} is damaged"):
+        read(write(name, content))
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.parquet.gz"])
+def test_a_damaged_parquet_file_is_named(write, name):
+    with pytest.raises(ValueError, match=rf"{name}: expected a whole parquet file"):
+        read(write(name, b"PAR1 no parquet"))
