@@ -1,0 +1,46 @@
+import pytest
+
+from kftune.cli.recipe import run_recipe
+
+
+def main(batch_size: int = 32, freeze: str = "nothing", rate: float = 0.1):
+    """Do it."""
+    return batch_size, freeze, rate
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ([], (32, "nothing", 0.1)),
+        (["--batch-size", "4"], (4, "nothing", 0.1)),
+        (["--batch_size=4", "--freeze=a-b"], (4, "a-b", 0.1)),
+        (
+            ["--freeze", "all_but_last:2", "--rate", "1e-3"],
+            (32, "all_but_last:2", 1e-3),
+        ),
+    ],
+)
+def test_options_by_dash_and_underscore(argv, expected):
+    assert run_recipe(main, argv) == expected
+
+
+def test_a_config_file_holds_options_and_later_options_win(tmp_path):
+    config = tmp_path / "settings.yaml"
+    config.write_text("batch_size: 8\nrate: 2.0e-5\n")
+    argv = ["--config", str(config), "--rate", "0.5"]
+    assert run_recipe(main, argv) == (8, "nothing", 0.5)
+
+
+@pytest.mark.parametrize("argv", [["--batch-sise", "4"], ["--batch-size", "many"]])
+def test_unknown_options_and_wrong_types_are_errors(argv, capsys):
+    with pytest.raises(SystemExit):
+        run_recipe(main, argv)
+    assert argv[1] in capsys.readouterr().err
+
+
+def test_an_unknown_key_of_a_config_file_is_an_error(tmp_path, capsys):
+    config = tmp_path / "settings.yaml"
+    config.write_text("batch_sise: 8\n")
+    with pytest.raises(SystemExit):
+        run_recipe(main, ["--config", str(config)])
+    assert "batch_sise" in capsys.readouterr().err
