@@ -1,0 +1,115 @@
+"""Pure functions that sort rows of different lengths into batches of few shapes."""
+
+import numpy as np
+
+from kftune.data.tokenised_rows import first_few
+
+
+def learn_boundaries(lengths, max_buckets=4, multiple=8):
+    """Chooses the padded lengths that waste the fewest tokens.
+
+    Dynamic programming over the lengths that occur, each rounded up to `multiple`:
+    the result is the best one, not an estimate.
+
+    Args:
+        lengths: integer array of shape `(N,)`, tokens a row, all at least 1.
+        max_buckets: `int`. At most this many padded lengths.
+        multiple: `int`. Every padded length is a multiple of this; 8 suits the
+            matrix units of GPUs.
+
+    Returns:
+        `tuple` of `int`, ascending; the last one holds the longest row.
+    """
+    rounded = -(-np.asarray(lengths, "int64") // multiple) * multiple
+    sizes, counts = np.unique(rounded, return_counts=True)
+    before = np.concatenate([[0], np.cumsum(counts)])
+    # cost[i, j]: tokens of one bucket that takes the sizes i to j.
+    rows = before[None, 1:] - before[:-1, None]
+    cost = np.where(rows > 0, rows * sizes, np.inf)
+    best, cuts = cost[0], []
+    for _ in range(min(max_buckets, len(sizes)) - 1):
+        total = best[:-1, None] + cost[1:]
+        cuts.append(total.argmin(axis=0))
+        best = total.min(axis=0)
+    chosen = [len(sizes) - 1]
+    for cut in reversed(cuts):
+        chosen.append(cut[chosen[-1]])
+    return tuple(int(sizes[i]) for i in reversed(chosen))
+
+
+def plan_batches(lengths, boundaries, batch_size, rng=None, drop_remainder=False):
+    """Deals rows into batches, each padded to one of the boundaries.
+
+    Rows that do not fill a batch of their bucket move up to the next longer one. So
+    only one batch in all can be smaller than `batch_size`, and it has the longest
+    shape: there are at most `len(boundaries) + 1` shapes, the same in every epoch.
+
+    If more than one padded length occurs, the first two batches differ in length,
+    because Keras takes the signature of TensorFlow's training step from these two: if
+    they were of one length, no other length could follow.
+
+    Args:
+        lengths: integer array of shape `(N,)`, none above `boundaries[-1]`.
+        boundaries: ascending `tuple` of `int`, the padded lengths.
+        batch_size: `int`. Rows a batch.
+        rng: `numpy.random.Generator` that shuffles rows and batches, or `None` to
+            keep the rows in the order of their index, short ones first.
+        drop_remainder: `bool`. Leave out the one smaller batch.
+
+    Returns:
+        `list` of `(length, rows)`: the padded length and the int64 array of the row
+        indices, of shape `(batch_size,)`, or less in the smaller batch.
+    """
+    buckets = np.searchsorted(boundaries, lengths)
+    batches, left = [], np.empty(0, "int64")
+    for bucket, boundary in enumerate(boundaries):
+        rows = np.concatenate([left, np.flatnonzero(buckets == bucket)])
+        if rng is not None:
+            rows = rng.permutation(rows)
+        full = len(rows) - len(rows) % batch_size
+        left = rows[full:]
+        batches += [(boundary, part) for part in rows[:full].reshape(-1, batch_size)]
+    if len(left) and not drop_remainder:
+        batches.append((boundaries[-1], left))
+    if rng is not None:
+        batches = [batches[i] for i in rng.permutation(len(batches))]
+    return _two_lengths_first(batches)
+
+
+def check_boundaries(boundaries, lengths):
+    """Checks padded lengths that were given.
+
+    Args:
+        boundaries: sequence of `int`.
+        lengths: integer array of shape `(N,)`.
+
+    Returns:
+        `tuple` of `int`.
+
+    Raises:
+        ValueError: if they are not positive and ascending, or a row is longer than the
+            last one.
+    """
+    boundaries = tuple(int(boundary) for boundary in boundaries)
+    steps = np.diff([0, *boundaries])
+    if not boundaries or (steps <= 0).any():
+        raise ValueError(
+            f"Expected positive, ascending boundaries. Received: {boundaries}"
+        )
+    overlong = np.flatnonzero(lengths > boundaries[-1])
+    if len(overlong):
+        raise ValueError(
+            f"Expected rows of at most {boundaries[-1]} tokens, the last boundary. "
+            f"Received up to {lengths.max()} in rows {first_few(overlong)}. "
+            "Cut the rows or raise the boundary."
+        )
+    return boundaries
+
+
+def _two_lengths_first(batches):
+    """Swaps the second batch with the first one whose length is another."""
+    for i, (length, _) in enumerate(batches):
+        if length != batches[0][0]:
+            batches[1], batches[i] = batches[i], batches[1]
+            break
+    return batches

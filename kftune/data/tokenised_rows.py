@@ -1,0 +1,147 @@
+"""Tokenised rows with their targets, from which padded batches are built."""
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+
+class TokenisedRows:
+    """N rows of tokens, with or without targets, that `batch` pads and stacks.
+
+    Args:
+        x: sequence of N one-dimensional integer sequences, or a `dict` of such
+            sequences, with `"token_ids"` among them and equal lengths row by row.
+        y: array of shape `(N, ...)`, a `dict` of such arrays, or `None`.
+        sample_weight: array of shape `(N,)`, a `dict` of such arrays, or `None`.
+        pad_token_id: `int`. Stands in `"token_ids"` behind the end of a row.
+
+    Raises:
+        ValueError: if there is no `"token_ids"`, a row is empty, numbers or lengths of
+            rows do not match, or weights come without targets.
+
+    Example:
+    ```python
+    rows = TokenisedRows([[5, 6, 7], [5]], [0, 1])
+    x, y = rows.batch(np.array([1]), length=4)  # token_ids [[5, 0, 0, 0]], y [1]
+    ```
+    """
+
+    def __init__(self, x, y=None, sample_weight=None, pad_token_id=0):
+        if y is None and sample_weight is not None:
+            raise ValueError("Expected y together with sample_weight. Received: y=None")
+        self._columns = dict(x) if isinstance(x, Mapping) else {"token_ids": x}
+        self._targets = [_as_arrays(t) for t in (y, sample_weight) if t is not None]
+        self._pad_token_id = pad_token_id
+        #: int64 array of shape `(N,)`, tokens a row.
+        self.lengths = _row_lengths(self._columns)
+        _check_counts(len(self.lengths), self._targets)
+
+    def batch(self, rows, length):
+        """Builds one batch, padded on the right.
+
+        Args:
+            rows: int64 array of shape `(B,)`, row indices.
+            length: `int`. Padded length T, no less than that of any of the rows.
+
+        Returns:
+            `(x,)`, `(x, y)` or `(x, y, sample_weight)`. `x` holds the columns, int32
+            of shape `(B, T)`, and `"padding_mask"`, bool of the same shape, True where
+            a real token stands.
+        """
+        x = {
+            name: pad_rows(
+                [column[row] for row in rows.tolist()],
+                length,
+                self._pad_token_id if name == "token_ids" else 0,
+            )
+            for name, column in self._columns.items()
+        }
+        x["padding_mask"] = np.arange(length) < self.lengths[rows, None]
+        return x, *keras.tree.map_structure(lambda array: array[rows], self._targets)
+
+
+def pad_rows(rows, length, pad_value=0):
+    """Pads rows on the right.
+
+    Args:
+        rows: sequence of B one-dimensional integer sequences, none above `length`.
+        length: `int`. Tokens a padded row, T.
+        pad_value: `int`. What stands behind the end of a row.
+
+    Returns:
+        int32 array of shape `(B, T)`.
+    """
+    padded = np.full((len(rows), length), pad_value, "int32")
+    for target, row in zip(padded, rows, strict=True):
+        target[: len(row)] = row
+    return padded
+
+
+def first_few(indices, most=5):
+    """Shows the first few of many indices, and how many there are.
+
+    Args:
+        indices: sequence of `int`.
+        most: `int`. How many are shown.
+
+    Returns:
+        `str`, as in `"3, 7, 8, 12, 40, … (311 in all)"`.
+    """
+    shown = ", ".join(map(str, indices[:most]))
+    return shown if len(indices) <= most else f"{shown}, … ({len(indices)} in all)"
+
+
+def _as_arrays(values):
+    """NumPy arrays for an array or a `dict` of arrays."""
+    if isinstance(values, Mapping):
+        return {name: np.asarray(value) for name, value in values.items()}
+    return np.asarray(values)
+
+
+def _row_lengths(columns):
+    """Tokens a row, int64 of shape `(N,)`, equal in all columns."""
+    if "token_ids" not in columns:
+        raise ValueError(
+            f"Expected a column 'token_ids'. Received: {', '.join(columns) or 'none'}"
+        )
+    counted = {
+        name: np.fromiter(map(len, column), "int64", len(column))
+        for name, column in columns.items()
+    }
+    lengths = counted["token_ids"]
+    if not len(lengths):
+        raise ValueError("Expected at least one row. Received: none")
+    if not lengths.all():
+        raise ValueError(
+            "Expected at least one token a row. Received empty rows: "
+            f"{first_few(np.flatnonzero(lengths == 0))}. Drop them first."
+        )
+    _check_columns(counted, lengths)
+    return lengths
+
+
+def _check_columns(counted, lengths):
+    """Lists every column whose rows are not as many and as long as `lengths` says."""
+    wrong = []
+    for name, others in counted.items():
+        if len(others) != len(lengths):
+            wrong.append(f"{name!r} with {len(others)} rows")
+        elif (others != lengths).any():
+            differing = first_few(np.flatnonzero(others != lengths))
+            wrong.append(f"{name!r} with other lengths in rows {differing}")
+    if wrong:
+        raise ValueError(
+            f"Expected {len(lengths)} rows in each column, as long as those of "
+            f"'token_ids'. Received: {'; '.join(wrong)}"
+        )
+
+
+def _check_counts(num_rows, targets):
+    """Every array of `targets` must have one entry a row."""
+    wrong = {len(array) for array in keras.tree.flatten(targets)} - {num_rows}
+    if wrong:
+        raise ValueError(
+            f"Expected {num_rows} entries in y and sample_weight, one a row of x. "
+            f"Received: {', '.join(map(str, sorted(wrong)))}"
+        )

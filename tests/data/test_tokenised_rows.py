@@ -1,0 +1,78 @@
+import datasets
+import numpy as np
+import pytest
+
+from kftune.data.tokenised_rows import TokenisedRows, first_few, pad_rows
+
+ROWS = [[5, 6, 7], [8], [9, 10]]
+
+
+def test_batch_pads_on_the_right_and_masks_the_padding():
+    rows = TokenisedRows(ROWS, [0, 1, 2], [0.5, 1.0, 2.0], pad_token_id=99)
+    x, y, sample_weight = rows.batch(np.array([2, 0]), length=4)
+    np.testing.assert_array_equal(x["token_ids"], [[9, 10, 99, 99], [5, 6, 7, 99]])
+    np.testing.assert_array_equal(
+        x["padding_mask"], [[True, True, False, False], [True, True, True, False]]
+    )
+    assert x["token_ids"].dtype == np.int32
+    assert x["padding_mask"].dtype == bool
+    np.testing.assert_array_equal(y, [2, 0])
+    np.testing.assert_array_equal(sample_weight, [2.0, 0.5])
+
+
+def test_further_columns_are_padded_with_zero():
+    columns = {"token_ids": ROWS, "segment_ids": [[1, 1, 1], [1], [1, 2]]}
+    (x,) = TokenisedRows(columns, pad_token_id=99).batch(np.array([2]), length=3)
+    np.testing.assert_array_equal(x["segment_ids"], [[1, 2, 0]])
+    assert set(x) == {"token_ids", "segment_ids", "padding_mask"}
+
+
+def test_targets_of_several_heads():
+    rows = TokenisedRows(ROWS, {"topic": [0, 1, 2], "stars": [[1.0], [2.0], [3.0]]})
+    _, y = rows.batch(np.array([1, 2]), length=2)
+    np.testing.assert_array_equal(y["topic"], [1, 2])
+    np.testing.assert_array_equal(y["stars"], [[2.0], [3.0]])
+
+
+def test_column_of_a_dataset_is_not_read_into_memory():
+    column = datasets.Dataset.from_dict({"token_ids": ROWS})["token_ids"]
+    rows = TokenisedRows(column)
+    assert rows._columns["token_ids"] is column
+    (x,) = rows.batch(np.array([0, 1]), length=3)
+    np.testing.assert_array_equal(x["token_ids"], [[5, 6, 7], [8, 0, 0]])
+
+
+def test_rows_may_be_arrays():
+    (x,) = TokenisedRows([np.array(row) for row in ROWS]).batch(np.array([1]), 2)
+    np.testing.assert_array_equal(x["token_ids"], [[8, 0]])
+
+
+def test_pad_rows_refuses_a_row_that_is_too_long():
+    with pytest.raises(ValueError, match="broadcast"):
+        pad_rows([[1, 2, 3]], 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"x": {"segment_ids": ROWS}}, "'token_ids'. Received: segment_ids"),
+        ({"x": []}, "at least one row"),
+        ({"x": [[1], [], [2], []]}, "empty rows: 1, 3"),
+        ({"x": ROWS, "y": [0, 1]}, "Expected 3 entries .* Received: 2"),
+        ({"x": ROWS, "y": {"a": [0] * 3, "b": [0] * 5}}, "Received: 5"),
+        ({"x": ROWS, "y": [0] * 3, "sample_weight": [1.0]}, "Received: 1"),
+        ({"x": ROWS, "sample_weight": [1.0] * 3}, "y=None"),
+        (
+            {"x": {"token_ids": ROWS, "a": ROWS[:2], "b": [[1]] * 3}},
+            "'a' with 2 rows; 'b' with other lengths in rows 0, 2",
+        ),
+    ],
+)
+def test_what_does_not_match_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        TokenisedRows(**arguments)
+
+
+def test_many_indices_are_shortened():
+    assert first_few([3, 7]) == "3, 7"
+    assert first_few(range(9), most=3) == "0, 1, 2, … (9 in all)"
