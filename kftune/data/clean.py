@@ -6,6 +6,7 @@ from collections import Counter
 import ftfy
 
 from kftune.data.labels import is_missing
+from kftune.data.quick_rows import quick_rows
 from kftune.data.same_text import fingerprint, text_columns
 
 # Only what is broken is mended: typographic quotes, ligatures and HTML stay.
@@ -111,17 +112,19 @@ def clean(dataset, *, columns=None, label="label", max_chars=20_000):
         features=dataset.features,
         desc="Mending",
     )
+    wanted = [*columns, label] if label else columns
+    pairs = zip(quick_rows(dataset, columns), quick_rows(mended, wanted), strict=True)
+    feature = dataset.features.get(label)
     candidates, counts = [], Counter()
-    for index, (before, row) in enumerate(zip(dataset, mended, strict=True)):
-        counts["mended"] += any(before[name] != row[name] for name in columns)
-        value = None if label is None else row[label]
+    for index, (before, row) in enumerate(pairs):
         texts = [row[name] or "" for name in columns]
-        if label is not None and is_missing(value, dataset.features[label]):
-            counts["unlabelled"] += 1
-        elif any(text.isspace() or not text for text in texts):
-            counts["blank"] += 1
-        elif max_chars is not None and max(map(len, texts)) > max_chars:
-            counts["overlong"] += 1
+        value = row.get(label)
+        counts["mended"] += any(before[name] != row[name] for name in columns)
+        fault = _fault(texts, max_chars)
+        if label and is_missing(value, feature):
+            fault = "unlabelled"
+        if fault:
+            counts[fault] += 1
         else:
             candidates.append((index, fingerprint(*texts), value))
     kept = _without_repetitions(candidates, counts)
@@ -138,6 +141,15 @@ def _mend(batch, columns):
         name: [ftfy.fix_text(text, _MENDING) if text else text for text in batch[name]]
         for name in columns
     }
+
+
+def _fault(texts, max_chars):
+    """Why the texts of a row are of no use, or None."""
+    if any(not text.strip() for text in texts):
+        return "blank"
+    if max_chars is not None and max(map(len, texts)) > max_chars:
+        return "overlong"
+    return None
 
 
 def _without_repetitions(candidates, counts):

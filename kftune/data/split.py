@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from datasets import DatasetDict
 
 from kftune.data.labels import is_list_or_float
+from kftune.data.quick_rows import quick_rows
 from kftune.data.same_text import fingerprint, text_columns
 
 _FAR_OFF = 0.05
@@ -101,9 +102,10 @@ def _bundles(dataset, columns, group_by, seed):
     joined = _DisjointRows()
     ranks = []
     wanted = [*columns, group_by] if group_by else columns
-    for row, values in enumerate(dataset.select_columns(wanted)):
+    for row, values in enumerate(quick_rows(dataset, wanted)):
         joined.add(row)
-        keys = [(name, fingerprint(values[name])) for name in columns if values[name]]
+        filled = [name for name in columns if (values[name] or "").strip()]
+        keys = [(name, fingerprint(values[name])) for name in filled]
         if group_by and values[group_by] is not None:
             keys.append((None, values[group_by]))
         for key in keys:

@@ -119,16 +119,18 @@ def test_another_label_column_is_checked_when_named():
 def test_parallel_rows_are_the_same_if_both_sides_are():
     rows = Dataset.from_dict(
         {
-            "source": ["a", "a", "A", "b", ""],
-            "target": ["x", "y", "X", "\0", "z"],
+            "source": ["a", "a", "A", "b", "", "ab", "abc"],
+            "target": ["x", "y", "X", "\0", "z", "cd", "d"],
         }
     )
     rows, report = clean(rows)
     assert rows.to_list() == [
         {"source": "a", "target": "x"},
         {"source": "a", "target": "y"},
+        {"source": "ab", "target": "cd"},
+        {"source": "abc", "target": "d"},
     ]
-    assert report == CleaningReport(rows_before=5, mended=1, blank=2, duplicate=1)
+    assert report == CleaningReport(rows_before=7, mended=1, blank=2, duplicate=1)
 
 
 def test_the_report_is_printed(capsys):

@@ -62,8 +62,8 @@ def test_utf16_is_read_when_asked_for(write):
 
 
 def test_a_quote_that_never_closes_is_found_where_it_opened(write):
-    path = write("a.csv", 'text,label\na,b\n"open,b\n' + "c,d\n" * 5)
-    with pytest.raises(ValueError, match=r"a\.csv, row that begins at line 3"):
+    path = write("a.csv", 'text,label\n"a\na",b\n"open,b\n' + "c,d\n" * 5)
+    with pytest.raises(ValueError, match=r"a\.csv, row that begins at line 4"):
         read(path)
 
 
