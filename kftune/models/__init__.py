@@ -1,15 +1,28 @@
 """Tasks on pretrained text models: heads, preprocessing, presets."""
 
+from kftune.models.attach_head import attach_head
+from kftune.models.gpt2.gpt2_text_classifier import GPT2TextClassifier
 from kftune.models.gpt2.gpt2_text_classifier_preprocessor import (
     GPT2TextClassifierPreprocessor,
 )
 from kftune.models.heads import DenseHead
+from kftune.models.missing_labels import mask_missing_labels
+from kftune.models.preset_catalog import presets
+from kftune.models.preset_folders import load_backbone, load_preprocessor
+from kftune.models.text_classifier import TextClassifier
 from kftune.models.text_classifier_preprocessor import TextClassifierPreprocessor
 from kftune.models.trainable_guard import TrainableGuard
 
 __all__ = [
     "DenseHead",
+    "GPT2TextClassifier",
     "GPT2TextClassifierPreprocessor",
+    "TextClassifier",
     "TextClassifierPreprocessor",
     "TrainableGuard",
+    "attach_head",
+    "load_backbone",
+    "load_preprocessor",
+    "mask_missing_labels",
+    "presets",
 ]

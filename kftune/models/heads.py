@@ -97,7 +97,7 @@ class DenseHead(keras.layers.Layer):
         """`(B, C)`."""
         return (*input_shape[:-1], self.num_classes)
 
-    def loss(self):
+    def make_loss(self):
         """The loss that fits the problem type and the activation.
 
         Returns:
@@ -111,7 +111,7 @@ class DenseHead(keras.layers.Layer):
             return keras.losses.BinaryCrossentropy(from_logits=from_logits)
         return keras.losses.SparseCategoricalCrossentropy(from_logits=from_logits)
 
-    def metrics(self):
+    def make_metrics(self):
         """The metrics that fit the problem type.
 
         Returns:

@@ -63,7 +63,9 @@ def test_single_label_loss(activation):
     y = np.array([0, 1, 2, 0, 1])
     logits = STATES @ head.get_weights()[0]
     expected = -np.log(softmax(logits)[np.arange(5), y]).mean()
-    np.testing.assert_allclose(numpy(head.loss()(y, head(STATES))), expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        numpy(head.make_loss()(y, head(STATES))), expected, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("activation", [None, "sigmoid"])
@@ -76,8 +78,8 @@ def test_multi_label_loss_and_accuracy(activation):
     chance = 1 / (1 + np.exp(-logits))
     expected = -(y * np.log(chance) + (1 - y) * np.log(1 - chance)).mean()
     outputs = head(STATES)
-    np.testing.assert_allclose(numpy(head.loss()(y, outputs)), expected, rtol=1e-4)
-    (accuracy,) = head.metrics()
+    np.testing.assert_allclose(numpy(head.make_loss()(y, outputs)), expected, rtol=1e-4)
+    (accuracy,) = head.make_metrics()
     expected = ((logits > 0) == y).mean()
     np.testing.assert_allclose(numpy(accuracy(y, outputs)), expected, rtol=1e-6)
 
@@ -87,7 +89,7 @@ def test_regression_loss_compares_row_by_row():
     y = np.arange(5, dtype="float32")
     outputs = head(STATES)
     errors = y - numpy(outputs)[:, 0]
-    loss, (mae,) = numpy(head.loss()(y, outputs)), head.metrics()
+    loss, (mae,) = numpy(head.make_loss()(y, outputs)), head.make_metrics()
     np.testing.assert_allclose(loss, (errors**2).mean(), rtol=1e-5)
     np.testing.assert_allclose(numpy(mae(y, outputs)), abs(errors).mean(), rtol=1e-5)
 

@@ -1,0 +1,93 @@
+"""Calls any KerasHub text backbone on one text and picks its hidden states."""
+
+import inspect
+
+import keras
+import keras_hub
+from keras import ops
+
+_OUTPUTS = ("sequence_output", "encoder_sequence_output")
+
+
+def hidden_states(backbone, token_ids, padding_mask):
+    """Last hidden states of a backbone; of its encoder if it has a decoder too.
+
+    Segment ids are all 0. A decoder is given the first token alone, since its output
+    is not used. Letters: B batch, T length, D hidden.
+
+    Args:
+        backbone: `keras_hub.models.Backbone` over text.
+        token_ids: symbolic `int32` tensor `(B, T)`.
+        padding_mask: symbolic `int32` tensor `(B, T)`. 1 means a real token.
+
+    Returns:
+        Symbolic float tensor `(B, T, D)`.
+
+    Raises:
+        ValueError: if the backbone has inputs or outputs that are not known here;
+            names them.
+    """
+    first = token_ids[:, :1]
+    known = {
+        "token_ids": token_ids,
+        "padding_mask": padding_mask,
+        "segment_ids": ops.zeros_like(token_ids),
+        "encoder_token_ids": token_ids,
+        "encoder_padding_mask": padding_mask,
+        "decoder_token_ids": first,
+        "decoder_padding_mask": ops.ones_like(first),
+    }
+    unknown = sorted(set(backbone.input) - set(known))
+    if unknown:
+        raise ValueError(
+            f"Expected a text backbone with inputs among {sorted(known)}. "
+            f"Received: {type(backbone).__name__} with {unknown} as well"
+        )
+    outputs = backbone({name: known[name] for name in backbone.input})
+    return outputs[_output_name(backbone)] if isinstance(outputs, dict) else outputs
+
+
+def freeze_unused_layers(backbone):
+    """Freezes layers that `hidden_states` does not depend on: pooler, decoder.
+
+    They get no gradient, but an optimizer with weight decay would shrink them.
+
+    Args:
+        backbone: `keras_hub.models.Backbone` over text.
+    """
+    outputs = backbone.output
+    if not isinstance(outputs, dict):
+        return
+    used = keras.Model(backbone.input, outputs[_output_name(backbone)]).layers
+    for layer in backbone.layers:
+        if layer not in used:
+            layer.trainable = False
+
+
+def is_causal(backbone):
+    """Tells whether each token sees those before it only.
+
+    Args:
+        backbone: `keras_hub.models.Backbone` over text.
+
+    Returns:
+        `bool`. True for the backbones of KerasHub's `CausalLM` tasks.
+    """
+    tasks = [
+        task
+        for task in vars(keras_hub.models).values()
+        if inspect.isclass(task) and issubclass(task, keras_hub.models.CausalLM)
+    ]
+    return any(
+        task.backbone_cls and isinstance(backbone, task.backbone_cls) for task in tasks
+    )
+
+
+def _output_name(backbone):
+    names = [name for name in _OUTPUTS if name in backbone.output]
+    if not names:
+        raise ValueError(
+            f"Expected a text backbone with one of the outputs {_OUTPUTS}. "
+            f"Received: {type(backbone).__name__} with {sorted(backbone.output)}"
+        )
+    return names[0]

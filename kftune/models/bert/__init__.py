@@ -1,0 +1,1 @@
+"""BERT: the backbone as Hugging Face checkpoints compute it."""

@@ -1,0 +1,1 @@
+"""Reads checkpoints that other libraries wrote."""

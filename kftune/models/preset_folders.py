@@ -1,0 +1,220 @@
+"""Reads backbones, preprocessors and saved tasks out of preset folders."""
+
+import contextlib
+
+import keras
+import keras_hub
+import safetensors
+
+from kftune.models.converters.hf_bert import read_bert_backbone, read_bert_tokenizer
+from kftune.models.converters.hf_files import read_json
+from kftune.models.converters.hf_gpt2 import read_gpt2_backbone, read_gpt2_tokenizer
+from kftune.models.gpt2.gpt2_text_classifier_preprocessor import (
+    GPT2TextClassifierPreprocessor,
+)
+from kftune.models.preset_catalog import locate
+from kftune.models.text_classifier_preprocessor import TextClassifierPreprocessor
+
+_BACKBONES = {"bert": read_bert_backbone, "gpt2": read_gpt2_backbone}
+_TOKENIZERS = {"bert": read_bert_tokenizer, "gpt2": read_gpt2_tokenizer}
+
+
+def load_backbone(preset, *, load_weights=True, dtype=None, offline=False):
+    """Loads the backbone of a preset.
+
+    Args:
+        preset: `str` or `Path`, see `locate`.
+        load_weights: `bool`. False gives random weights.
+        dtype: `str`, dtype policy or `None` for Keras's own.
+        offline: `bool`. True: what is on this machine or an error, no network.
+
+    Returns:
+        `keras_hub.models.Backbone`.
+
+    Raises:
+        FileNotFoundError: if a file is missing, or if `offline` and the preset is not
+            on this machine.
+        ConnectionError: if the preset could not be fetched.
+        ValueError: if there is no such preset or its files are broken, or of a model
+            that cannot be read.
+
+    Example:
+    ```python
+    backbone = kftune.models.load_backbone("minilm_l6")
+    ```
+    """
+    folder = locate(preset, offline=offline)
+    with clear_errors(folder):
+        model_type = hugging_face_type(folder)
+        if model_type in _BACKBONES:
+            read = _BACKBONES[model_type]
+            return read(folder, load_weights=load_weights, dtype=dtype)
+        return keras_hub.models.Backbone.from_preset(
+            str(folder), load_weights=load_weights, dtype=dtype
+        )
+
+
+def load_preprocessor(preset, *, sequence_length=None, offline=False):
+    """Loads the tokenizer of a preset in a preprocessor for classifiers.
+
+    A preprocessor that kftune saved comes back as it was. Texts for other presets get
+    start and end token where the tokenizer has them, but not for GPT-2 checkpoints
+    from Hugging Face, and for T5 the end token alone, as these were trained.
+
+    Args:
+        preset: `str` or `Path`, see `locate`.
+        sequence_length: `int` or `None`. Length of the packed rows in tokens. `None`
+            keeps what was saved, or leaves it to the task.
+        offline: `bool`. True: what is on this machine or an error, no network.
+
+    Returns:
+        `TextClassifierPreprocessor`.
+
+    Raises:
+        FileNotFoundError: as in `load_backbone`.
+        ConnectionError: as in `load_backbone`.
+        ValueError: as in `load_backbone`.
+
+    Example:
+    ```python
+    rows = kftune.models.load_preprocessor("minilm_l6", sequence_length=256)
+    rows.tokenize_rows(["A good film."])
+    ```
+    """
+    folder = locate(preset, offline=offline)
+    with clear_errors(folder):
+        saved = _saved_config(folder, "preprocessor.json")
+        if saved is None:
+            return _new_preprocessor(folder, sequence_length)
+        if sequence_length is not None:
+            saved["config"]["sequence_length"] = sequence_length
+        preprocessor = keras.saving.deserialize_keras_object(saved)
+        preprocessor.load_preset_assets(str(folder))
+        return preprocessor
+
+
+def is_saved_task(folder):
+    """Tells whether kftune saved a task with its head in a folder.
+
+    Args:
+        folder: `Path`.
+
+    Returns:
+        `bool`.
+
+    Raises:
+        ValueError: if `task.json` is broken.
+    """
+    with clear_errors(folder):
+        return _saved_config(folder, "task.json") is not None
+
+
+def read_task(folder, *, load_weights=True, dtype=None):
+    """Reads a task that kftune saved with its head.
+
+    Args:
+        folder: `Path` of a preset folder, see `is_saved_task`.
+        load_weights: `bool`. False gives random weights.
+        dtype: `str`, dtype policy or `None` for the one that was saved, of the
+            backbone.
+
+    Returns:
+        The task, compiled with its default loss.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if a file is broken.
+    """
+    with clear_errors(folder):
+        saved = _saved_config(folder, "task.json")
+        if dtype is not None:
+            saved["config"]["backbone"]["config"]["dtype"] = dtype
+        task = keras.saving.deserialize_keras_object(saved)
+        if task.preprocessor is not None:
+            task.preprocessor.load_preset_assets(str(folder))
+        if load_weights:
+            task.load_task_weights(str(folder / "task.weights.h5"))
+            one = folder / "model.weights.h5"
+            several = folder / "model.weights.json"
+            task.backbone.load_weights(str(one if one.exists() else several))
+        return task
+
+
+def hugging_face_type(folder):
+    """Tells which Hugging Face model a folder holds.
+
+    Args:
+        folder: `Path`.
+
+    Returns:
+        `str`, such as `"gpt2"`, or `None` if it is a KerasHub preset.
+
+    Raises:
+        FileNotFoundError: if there is no `config.json`.
+        ValueError: if `config.json` is of neither kind.
+    """
+    config = read_json(folder, "config.json")
+    if "registered_name" in config:
+        return None
+    if "model_type" not in config:
+        raise ValueError(
+            "Expected a KerasHub preset or a Hugging Face model. Received: config.json "
+            f"with neither registered_name nor model_type, but {sorted(config)}"
+        )
+    return config["model_type"]
+
+
+@contextlib.contextmanager
+def clear_errors(folder):
+    """Turns whatever a reader meets in broken files into one error with the folder.
+
+    Args:
+        folder: `Path` that is being read.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if a file is broken or of another model.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"Expected a complete model in {folder}. Nothing was loaded. "
+            f"Received: {error}"
+        ) from error
+    except (
+        AttributeError,
+        KeyError,
+        OSError,
+        TypeError,
+        ValueError,
+        safetensors.SafetensorError,
+    ) as error:
+        raise ValueError(
+            f"Expected a model that can be read in {folder}. Nothing was loaded. "
+            f"Received: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _saved_config(folder, name):
+    """A config that kftune saved, or `None`."""
+    if not (folder / name).is_file():
+        return None
+    config = read_json(folder, name)
+    return config if config["registered_name"].startswith("kftune>") else None
+
+
+def _new_preprocessor(folder, sequence_length):
+    model_type = hugging_face_type(folder)
+    if model_type in _TOKENIZERS:
+        tokenizer = _TOKENIZERS[model_type](folder)
+    else:
+        tokenizer = keras_hub.models.Tokenizer.from_preset(str(folder))
+    if isinstance(tokenizer, keras_hub.models.GPT2Tokenizer):
+        wrap = model_type is None
+        return GPT2TextClassifierPreprocessor(tokenizer, sequence_length, wrap, wrap)
+    has_start = not isinstance(tokenizer, keras_hub.models.T5Tokenizer)
+    return TextClassifierPreprocessor(tokenizer, sequence_length, has_start)

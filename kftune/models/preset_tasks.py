@@ -1,0 +1,157 @@
+"""`from_preset` and `save_to_preset` of the classifiers."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from kftune.models.converters.hf_gpt2 import gpt2_head_options, load_gpt2_head
+from kftune.models.preset_catalog import locate
+from kftune.models.preset_folders import (
+    clear_errors,
+    hugging_face_type,
+    is_saved_task,
+    load_backbone,
+    load_preprocessor,
+    read_task,
+)
+
+
+class PresetTask:
+    """Mixin for classifiers that are made from presets and saved as presets."""
+
+    @classmethod
+    def from_preset(
+        cls,
+        preset,
+        *,
+        num_classes=None,
+        head=None,
+        sequence_length=None,
+        load_weights=True,
+        dtype=None,
+        offline=False,
+        **options,
+    ):
+        """Makes a classifier from a pretrained model, or loads a saved one.
+
+        With `num_classes`, `label_names` or `head` the head is new. Without them the
+        preset must bring one: a folder that `save_to_preset` wrote, which comes back
+        with label names and frozen weights, or a Hugging Face
+        `GPT2ForSequenceClassification`.
+
+        Args:
+            preset: `str` or `Path`. A name (see `kftune.models.presets`), a KerasHub
+                name, `hf://owner/name`, or a local folder of KerasHub or Hugging Face.
+            num_classes: `int`. Outputs of a new head.
+            head: `DenseHead`, or dict of them by name, as new heads.
+            sequence_length: `int` or `None`. Tokens a text may have. `None` keeps what
+                was saved, else as many as the backbone takes, at most 512.
+            load_weights: `bool`. False gives the architecture with random weights.
+            dtype: `str`, dtype policy or `None`, of the backbone.
+            offline: `bool`. True: what is on this machine or an error, no network.
+            **options: For a new head: `pooling` and the arguments of `DenseHead`, such
+                as `label_names`, `dropout`, `hidden_dim`, `problem_type`.
+
+        Returns:
+            A compiled `GPT2TextClassifier` for a GPT-2 and one head, else a
+            `TextClassifier`.
+
+        Raises:
+            FileNotFoundError: if a file is missing, or if `offline` and the preset is
+                not on this machine.
+            ConnectionError: if the preset could not be fetched.
+            ValueError: if there is no such preset, its files are broken, it brings no
+                head and none was asked for, or it is of another model than the class.
+
+        Example:
+        ```python
+        task = kftune.models.TextClassifier.from_preset(
+            "minilm_l6", num_classes=2, label_names=["rotten", "fresh"]
+        )
+        task.fit(["A treat.", "A bore."], [1, 0])
+        task.save_to_preset("runs/reviews/model")
+        again = kftune.models.TextClassifier.from_preset("runs/reviews/model")
+        ```
+        """
+        folder = locate(preset, offline=offline)
+        names = options.get("label_names")
+        if head is None and num_classes is None and names is not None:
+            num_classes = len(names)
+        head = num_classes if head is None else head
+        if head is None:
+            reader = _saved_task if is_saved_task(folder) else _hugging_face_task
+            task = reader(cls, folder, load_weights, dtype, options)
+            if sequence_length is not None and task.preprocessor is not None:
+                task.preprocessor.sequence_length = sequence_length
+            return task
+        backbone = load_backbone(folder, load_weights=load_weights, dtype=dtype)
+        _check_backbone(cls, backbone, folder)
+        preprocessor = load_preprocessor(folder, sequence_length=sequence_length)
+        return cls.with_head(backbone, head, preprocessor, **options)
+
+    def save_to_preset(self, preset_dir, max_shard_size=10):
+        """Saves the task as a preset folder.
+
+        The files are written aside and put in place one by one when all of them are
+        complete; other files in the folder stay. Head, label names, preprocessing and
+        frozen weights are kept, the optimizer is not.
+
+        Args:
+            preset_dir: `str` or `Path`. Made if it is missing.
+            max_shard_size: `int` or `float`. Gigabytes of weights in a file at most.
+        """
+        target = Path(preset_dir)
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target, prefix=".saving-") as aside:
+            super().save_to_preset(aside, max_shard_size=max_shard_size)
+            for path in sorted(Path(aside).rglob("*")):
+                place = target / path.relative_to(aside)
+                if path.is_dir():
+                    place.mkdir(exist_ok=True)
+                else:
+                    os.replace(path, place)
+
+
+def _saved_task(cls, folder, load_weights, dtype, options):
+    """A task that kftune saved, with its head."""
+    if options:
+        raise ValueError(
+            f"Expected no options for the head that was saved in {folder}. Received: "
+            f"{sorted(options)}. Pass num_classes or head to get a new head."
+        )
+    task = read_task(folder, load_weights=load_weights, dtype=dtype)
+    if not isinstance(task, cls):
+        raise ValueError(
+            f"Expected a {cls.__name__} in {folder}. Received: {type(task).__name__}"
+        )
+    return task
+
+
+def _hugging_face_task(cls, folder, load_weights, dtype, options):
+    """A task with the head of a `GPT2ForSequenceClassification`."""
+    with clear_errors(folder):
+        is_gpt2 = hugging_face_type(folder) == "gpt2"
+        found = gpt2_head_options(folder) if is_gpt2 else {}
+    if not found:
+        raise ValueError(
+            "Expected num_classes, label_names or head, because the preset in "
+            f"{folder} brings no head for classes. Received: none of them"
+        )
+    backbone = load_backbone(folder, load_weights=load_weights, dtype=dtype)
+    options = {**found, **options}
+    num_classes = options.pop("num_classes")
+    task = cls.with_head(backbone, num_classes, load_preprocessor(folder), **options)
+    if load_weights:
+        with clear_errors(folder):
+            load_gpt2_head(task.head, folder)
+    return task
+
+
+def _check_backbone(cls, backbone, folder):
+    """Refuses a model of another kind than the class is made for."""
+    if cls.backbone_cls and not isinstance(backbone, cls.backbone_cls):
+        raise ValueError(
+            f"Expected a {cls.backbone_cls.__name__} in {folder} for {cls.__name__}. "
+            f"Received: {type(backbone).__name__}. kftune.models.TextClassifier takes "
+            "every text backbone."
+        )

@@ -1,0 +1,202 @@
+"""A classifier on any KerasHub text backbone: pooling by mask and Dense heads."""
+
+import keras
+import keras_hub
+
+from kftune.layers import LeftEdge, MaskedPooling
+from kftune.models.backbone_states import (
+    freeze_unused_layers,
+    hidden_states,
+    is_causal,
+)
+from kftune.models.heads import DenseHead
+from kftune.models.preset_tasks import PresetTask
+from kftune.models.task_inputs import TaskInputs
+from kftune.models.trainable_guard import TrainableGuard
+
+_DEFAULT_LENGTH = 512
+
+
+@keras.saving.register_keras_serializable(package="kftune")
+class TextClassifier(
+    TrainableGuard, TaskInputs, PresetTask, keras_hub.models.TextClassifier
+):
+    """Backbone, pooling over the real tokens, one Dense head or several.
+
+    Rows are moved to the left edge first, so that left and right padding give the same
+    numbers, as do a batch of 1 and of N. Layers that take no part, such as BERT's
+    pooler or the decoder of BART, are frozen. Letters: B batch, T length, C outputs.
+
+    `from_preset` makes one from a preset by name; `attach_head` from a backbone.
+
+    Args:
+        backbone: `keras_hub.models.Backbone` over text; of an encoder-decoder the
+            encoder is used.
+        head: `DenseHead`, or a dict of them by name, to train several tasks at once.
+            Each head of a dict is renamed to its key.
+        preprocessor: `TextClassifierPreprocessor`, or `None` if inputs are tokenised.
+        pooling: `str`. `"mean"`, `"first"`, `"last"` or `"last_mean"`, see
+            `kftune.layers.MaskedPooling`. `None` takes the last token where a token
+            sees those before it only, as in GPT-2, else the mean.
+        **kwargs: Passed to `keras_hub.models.TextClassifier`.
+
+    Call arguments:
+        inputs: dict of `token_ids` and `padding_mask`, integer tensors `(B, T)`. 1 in
+            the mask means a real token.
+
+    Returns:
+        `float32` tensor `(B, C)`, or a dict of them by head.
+
+    Raises:
+        ValueError: if the backbone is not one over text, or if the preprocessor makes
+            rows longer than the backbone's positions.
+
+    Example:
+    ```python
+    backbone = keras_hub.models.DistilBertBackbone(
+        vocabulary_size=50, num_layers=2, num_heads=2, hidden_dim=8,
+        intermediate_dim=16, max_sequence_length=16,
+    )
+    task = TextClassifier(backbone, DenseHead(2), pooling="mean")
+    task.predict({"token_ids": np.ones((4, 9)), "padding_mask": np.ones((4, 9))})
+    ```
+    """
+
+    def __init__(self, backbone, head, preprocessor=None, *, pooling=None, **kwargs):
+        pooling = pooling or ("last" if is_causal(backbone) else "mean")
+
+        # === Layers ===
+        self.has_several_heads = isinstance(head, dict)
+        self.backbone = backbone
+        self.preprocessor = preprocessor
+        self.left_edge = LeftEdge(name="left_edge")
+        self.pool = MaskedPooling(pooling, name="pooling")
+        self.heads = dict(head) if self.has_several_heads else {"head": head}
+        for name, layer in self.heads.items():
+            layer.name = name
+
+        # === Functional Model ===
+        inputs = {
+            name: keras.Input((None,), dtype="int32", name=name)
+            for name in ("token_ids", "padding_mask")
+        }
+        token_ids, padding_mask = self.left_edge(**inputs)
+        states = hidden_states(backbone, token_ids, padding_mask)
+        pooled = self.pool(states, padding_mask)
+        outputs = {name: layer(pooled) for name, layer in self.heads.items()}
+        freeze_unused_layers(backbone)
+        if not self.has_several_heads:
+            outputs = outputs["head"]
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+
+        # === Config ===
+        self.pooling = pooling
+        if preprocessor is not None:
+            _set_length(preprocessor, backbone)
+
+    @property
+    def head(self):
+        """The `DenseHead`, or a dict of them by name if there are several."""
+        return dict(self.heads) if self.has_several_heads else self.heads["head"]
+
+    @property
+    def label_names(self):
+        """List of `str` or `None`; a dict of these by head if there are several."""
+        names = {name: head.label_names for name, head in self.heads.items()}
+        return names if self.has_several_heads else names["head"]
+
+    @classmethod
+    def with_head(cls, backbone, head, preprocessor=None, **options):
+        """Makes a task of the class that is made for a backbone.
+
+        Args:
+            backbone: `keras_hub.models.Backbone` over text.
+            head: `int`, the outputs of one new head, or a `DenseHead`, or a dict of
+                them by name.
+            preprocessor: `TextClassifierPreprocessor` or `None`.
+            **options: `pooling`; if `head` is an `int`, also the arguments of
+                `DenseHead`.
+
+        Returns:
+            A `GPT2TextClassifier` for a GPT-2 and an `int`, else a `TextClassifier`.
+        """
+        if not isinstance(head, int):
+            return cls(backbone, head, preprocessor, **options)
+        for special in cls.__subclasses__():
+            if special.backbone_cls and isinstance(backbone, special.backbone_cls):
+                return special.with_head(backbone, head, preprocessor, **options)
+        pooling = options.pop("pooling", None)
+        return cls(backbone, DenseHead(head, **options), preprocessor, pooling=pooling)
+
+    def compile(
+        self,
+        optimizer="auto",
+        loss="auto",
+        *,
+        metrics="auto",
+        weighted_metrics="auto",
+        **kwargs,
+    ):
+        """Configures training.
+
+        Args:
+            optimizer: `"auto"` for Adam at 5e-5, a name or a `keras.Optimizer`.
+            loss: `"auto"` for `DenseHead.make_loss` of each head, or what
+                `keras.Model.compile` takes.
+            metrics: `"auto"` for `DenseHead.make_metrics` of the head, or what
+                `keras.Model.compile` takes.
+            weighted_metrics: `"auto"` for none, or with several heads for those of the
+                heads: there a weight of 0 marks a row without a label, which must not
+                count. Else what `keras.Model.compile` takes.
+            **kwargs: Passed to `keras.Model.compile`.
+        """
+        if loss == "auto":
+            loss = self._by_head(DenseHead.make_loss)
+        if weighted_metrics == "auto":
+            weights_mark_labels = self.has_several_heads and metrics == "auto"
+            weighted_metrics = (
+                self._by_head(DenseHead.make_metrics) if weights_mark_labels else None
+            )
+        if metrics == "auto":
+            metrics = None if self.has_several_heads else self.head.make_metrics()
+        super().compile(
+            optimizer=optimizer,
+            loss=loss,
+            metrics=metrics,
+            weighted_metrics=weighted_metrics,
+            **kwargs,
+        )
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "head": keras.saving.serialize_keras_object(self.head),
+            "pooling": self.pooling,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes the task from its config."""
+        config = dict(config)
+        if "head" in config:
+            config["head"] = keras.saving.deserialize_keras_object(config["head"])
+        return super().from_config(config)
+
+    def _by_head(self, make):
+        """What `make` gives for the head, or a dict of it by head."""
+        made = {name: make(head) for name, head in self.heads.items()}
+        return made if self.has_several_heads else made["head"]
+
+
+def _set_length(preprocessor, backbone):
+    """Fits the preprocessor's rows to the backbone's positions."""
+    longest = getattr(backbone, "max_sequence_length", None)
+    if preprocessor.sequence_length is None:
+        preprocessor.sequence_length = min(longest or _DEFAULT_LENGTH, _DEFAULT_LENGTH)
+    elif longest and preprocessor.sequence_length > longest:
+        raise ValueError(
+            f"Expected sequence_length <= {longest}, the positions of "
+            f"{type(backbone).__name__}. Received: a preprocessor with "
+            f"sequence_length={preprocessor.sequence_length}"
+        )
