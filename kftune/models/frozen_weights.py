@@ -28,7 +28,10 @@ def set_frozen(
         for weight in weights_made_to_train(model)
         if id(weight) not in frozen_ids
     }
-    model.trainable = True
+    # One by one: on TensorFlow `model.trainable = True` is not handed on to the
+    # layers if the model itself has it already.
+    for layer in sublayers(model):
+        layer.trainable = True
     for layer in sublayers(model):
         if layer.weights and not any(id(w) in trained_ids for w in layer.weights):
             layer.trainable = False
