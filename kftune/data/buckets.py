@@ -37,12 +37,11 @@ def learn_boundaries(lengths, max_buckets=4, multiple=8):
     return tuple(int(sizes[i]) for i in reversed(chosen))
 
 
-def plan_batches(lengths, boundaries, batch_size, rng=None, drop_remainder=False):
+def plan_batches(lengths, boundaries, batch_sizes, rng=None, drop_remainder=False):
     """Deals rows into batches, each padded to one of the boundaries.
 
     Rows that do not fill a batch of their bucket move up to the next longer one. So
-    only one batch in all can be smaller than `batch_size`, and it has the longest
-    shape: there are at most `len(boundaries) + 1` shapes, the same in every epoch.
+    only one batch in all can be smaller than its size, and it has the longest shape: there are at most `len(boundaries) + 1` shapes, the same in every epoch.
 
     If more than one padded length occurs, the first two batches differ in length,
     because Keras takes the signature of TensorFlow's training step from these two: if
@@ -51,18 +50,20 @@ def plan_batches(lengths, boundaries, batch_size, rng=None, drop_remainder=False
     Args:
         lengths: integer array of shape `(N,)`, none above `boundaries[-1]`.
         boundaries: ascending `tuple` of `int`, the padded lengths.
-        batch_size: `int`. Rows a batch.
+        batch_sizes: `int` for each boundary, rows a batch of that length.
         rng: `numpy.random.Generator` that shuffles rows and batches, or `None` to
             keep the rows in the order of their index, short ones first.
         drop_remainder: `bool`. Leave out the one smaller batch.
 
     Returns:
         `list` of `(length, rows)`: the padded length and the int64 array of the row
-        indices, of shape `(batch_size,)`, or less in the smaller batch.
+        indices, of shape `(B,)`: the batch size, or less in the smaller batch.
     """
     buckets = np.searchsorted(boundaries, lengths)
     batches, left = [], np.empty(0, "int64")
-    for bucket, boundary in enumerate(boundaries):
+    for bucket, (boundary, batch_size) in enumerate(
+        zip(boundaries, batch_sizes, strict=True)
+    ):
         rows = np.concatenate([left, np.flatnonzero(buckets == bucket)])
         if rng is not None:
             rows = rng.permutation(rows)
@@ -74,6 +75,35 @@ def plan_batches(lengths, boundaries, batch_size, rng=None, drop_remainder=False
     if rng is not None:
         batches = [batches[i] for i in rng.permutation(len(batches))]
     return _two_lengths_first(batches)
+
+
+def batch_sizes(boundaries, batch_size, max_tokens=None):
+    """Tells how many rows a batch of each padded length has.
+
+    Args:
+        boundaries: ascending `tuple` of `int`, the padded lengths.
+        batch_size: `int`. Rows a batch of any length.
+        max_tokens: `int` or `None`. Tokens a batch, padding included, in place of
+            `batch_size`.
+
+    Returns:
+        `tuple` of `int`, one a boundary.
+
+    Raises:
+        ValueError: if a batch would have no row.
+    """
+    if max_tokens is None:
+        if batch_size < 1:
+            raise ValueError(
+                f"Expected batch_size of 1 or more. Received: {batch_size}"
+            )
+        return (batch_size,) * len(boundaries)
+    if max_tokens < boundaries[-1]:
+        raise ValueError(
+            f"Expected max_tokens of {boundaries[-1]} or more, the padded length of "
+            f"the longest rows. Received: {max_tokens}"
+        )
+    return tuple(max_tokens // boundary for boundary in boundaries)
 
 
 def check_boundaries(boundaries, lengths):

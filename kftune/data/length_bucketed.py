@@ -3,7 +3,12 @@
 import keras
 import numpy as np
 
-from kftune.data.buckets import check_boundaries, learn_boundaries, plan_batches
+from kftune.data.buckets import (
+    batch_sizes,
+    check_boundaries,
+    learn_boundaries,
+    plan_batches,
+)
 from kftune.data.tokenised_rows import TokenisedRows
 
 
@@ -31,7 +36,9 @@ class LengthBucketed(keras.utils.PyDataset):
             sequences, with `"token_ids"` among them and equal lengths row by row.
         y: array of shape `(N, ...)`, a `dict` of such arrays, or `None`.
         sample_weight: array of shape `(N,)`, a `dict` of such arrays, or `None`.
-        batch_size: `int`. Rows a batch.
+        batch_size: `int`. Rows a batch, whatever their length.
+        max_tokens: `int` or `None`. Tokens a batch, padding included, in place of
+            `batch_size`: short rows come in larger batches.
         boundaries: ascending integers, the padded lengths; by default chosen for the
             least padding.
         max_buckets: `int`. How many padded lengths are chosen without `boundaries`.
@@ -61,6 +68,7 @@ class LengthBucketed(keras.utils.PyDataset):
         sample_weight=None,
         *,
         batch_size=32,
+        max_tokens=None,
         boundaries=None,
         max_buckets=4,
         shuffle=True,
@@ -71,16 +79,12 @@ class LengthBucketed(keras.utils.PyDataset):
         # A batch takes about a millisecond, so there is no setting for workers: with
         # more than one, Keras hands batches of one epoch on to the next.
         super().__init__()
-        if batch_size < 1:
-            raise ValueError(
-                f"Expected batch_size of 1 or more. Received: {batch_size}"
-            )
         self._rows = TokenisedRows(x, y, sample_weight, pad_token_id)
         self._lengths = self._rows.lengths
         if boundaries is None:
             boundaries = learn_boundaries(self._lengths, max_buckets)
         self.boundaries = check_boundaries(boundaries, self._lengths)
-        self.batch_size = batch_size
+        self.batch_sizes = batch_sizes(self.boundaries, batch_size, max_tokens)
         self.shuffle = shuffle
         self.seed = seed
         self.drop_remainder = drop_remainder
@@ -88,7 +92,7 @@ class LengthBucketed(keras.utils.PyDataset):
         self._set_epoch(0)
         if not self._batches:
             raise ValueError(
-                f"Expected at least one batch of {batch_size} rows. Received "
+                f"Expected at least one batch of {self._sizes()} rows. Received "
                 f"{len(self._lengths)} rows and drop_remainder={drop_remainder}."
             )
 
@@ -132,7 +136,7 @@ class LengthBucketed(keras.utils.PyDataset):
         """One line: rows, batches, padded lengths and padding."""
         shapes = ", ".join(map(str, self.boundaries))
         return (
-            f"{len(self._lengths)} rows in {len(self)} batches of {self.batch_size}, "
+            f"{len(self._lengths)} rows in {len(self)} batches of {self._sizes()}, "
             f"padded to {shapes} tokens: {self.padding_share:.1%} padding"
         )
 
@@ -275,12 +279,16 @@ class LengthBucketed(keras.utils.PyDataset):
         self._set_epoch(epoch, batch if rest == 1 else 0)
         self._num_batches = rest
 
+    def _sizes(self):
+        """Rows a batch, for messages: one number, or one for each length."""
+        return ", ".join(str(size) for size in dict.fromkeys(self.batch_sizes))
+
     def _settings(self):
         return {
             "rows": len(self._lengths),
             "tokens": int(self._lengths.sum()),
             "boundaries": list(self.boundaries),
-            "batch_size": self.batch_size,
+            "batch_sizes": list(self.batch_sizes),
             "shuffle": self.shuffle,
             "seed": self.seed,
             "drop_remainder": self.drop_remainder,
@@ -290,7 +298,7 @@ class LengthBucketed(keras.utils.PyDataset):
         """Plans the epoch's batches and starts at its batch `first`."""
         rng = np.random.default_rng([self.seed, epoch]) if self.shuffle else None
         self._batches = plan_batches(
-            self._lengths, self.boundaries, self.batch_size, rng, self.drop_remainder
+            self._lengths, self.boundaries, self.batch_sizes, rng, self.drop_remainder
         )
         self._epoch, self._first, self._trained = epoch, first, 0
         self._num_batches = len(self) - first

@@ -3,7 +3,12 @@ import itertools
 import numpy as np
 import pytest
 
-from kftune.data.buckets import check_boundaries, learn_boundaries, plan_batches
+from kftune.data.buckets import (
+    batch_sizes,
+    check_boundaries,
+    learn_boundaries,
+    plan_batches,
+)
 
 
 def tokens(lengths, boundaries):
@@ -39,15 +44,29 @@ def test_no_more_boundaries_than_lengths_that_occur():
 def test_every_row_is_dealt_once_into_a_batch_that_holds_it(epoch):
     rng = np.random.default_rng(epoch)
     lengths = rng.integers(1, 41, 101)
-    batches = plan_batches(lengths, (16, 24, 40), 8, rng)
+    batches = plan_batches(lengths, (16, 24, 40), (8, 8, 8), rng)
     assert sorted(np.concatenate([rows for _, rows in batches])) == list(range(101))
     assert all(lengths[rows].max() <= length for length, rows in batches)
     shapes = {(length, len(rows)) for length, rows in batches}
     assert shapes == {(16, 8), (24, 8), (40, 8), (40, 5)}
 
 
+def test_each_length_has_its_own_batch_size():
+    lengths = np.array([4] * 9 + [8] * 5)
+    batches = plan_batches(lengths, (4, 8), (4, 2), np.random.default_rng(0))
+    sizes = sorted((length, len(rows)) for length, rows in batches)
+    assert sizes == [(4, 4), (4, 4), (8, 2), (8, 2), (8, 2)]
+
+
+def test_a_token_budget_gives_batch_sizes():
+    assert batch_sizes((16, 32, 64), 8, max_tokens=70) == (4, 2, 1)
+    assert batch_sizes((16, 32), 8) == (8, 8)
+    with pytest.raises(ValueError, match="max_tokens of 64 or more.*Received: 63"):
+        batch_sizes((16, 64), 8, max_tokens=63)
+
+
 def test_rows_that_fill_no_batch_move_to_the_next_boundary():
-    batches = plan_batches(np.array([1, 2, 3, 9, 10, 20]), (8, 16, 24), 2)
+    batches = plan_batches(np.array([1, 2, 3, 9, 10, 20]), (8, 16, 24), (2, 2, 2))
     dealt = [(length, rows.tolist()) for length, rows in batches]
     assert dealt == [(8, [0, 1]), (16, [2, 3]), (24, [4, 5])]
 
@@ -55,17 +74,17 @@ def test_rows_that_fill_no_batch_move_to_the_next_boundary():
 @pytest.mark.parametrize("seed", range(30))
 def test_first_two_batches_differ_in_length_whatever_the_order(seed):
     lengths = np.array([5] * 97 + [30] * 3)
-    batches = plan_batches(lengths, (8, 32), 2, np.random.default_rng(seed))
+    batches = plan_batches(lengths, (8, 32), (2, 2), np.random.default_rng(seed))
     assert batches[0][0] != batches[1][0]
 
 
 def test_one_length_alone_is_left_as_it_is():
-    batches = plan_batches(np.full(7, 5), (8,), 3)
+    batches = plan_batches(np.full(7, 5), (8,), (3,))
     assert [(length, len(rows)) for length, rows in batches] == [(8, 3), (8, 3), (8, 1)]
 
 
 def test_remainder_can_be_left_out():
-    batches = plan_batches(np.full(7, 5), (8,), 3, drop_remainder=True)
+    batches = plan_batches(np.full(7, 5), (8,), (3,), drop_remainder=True)
     assert [len(rows) for _, rows in batches] == [3, 3]
 
 
