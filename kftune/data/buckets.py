@@ -41,7 +41,8 @@ def plan_batches(lengths, boundaries, batch_sizes, rng=None, drop_remainder=Fals
     """Deals rows into batches, each padded to one of the boundaries.
 
     Rows that do not fill a batch of their bucket move up to the next longer one. So
-    only one batch in all can be smaller than its size, and it has the longest shape: there are at most `len(boundaries) + 1` shapes, the same in every epoch.
+    only one batch in all can be smaller than its size, and it has the longest shape:
+    there are at most `len(boundaries) + 1` shapes, the same in every epoch.
 
     If more than one padded length occurs, the first two batches differ in length,
     because Keras takes the signature of TensorFlow's training step from these two: if
