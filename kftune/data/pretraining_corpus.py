@@ -17,6 +17,7 @@ _FEATURES = Features(
         "corpus": Value("string"),
         "document": Value("int32"),
         "praise": Value("float32"),
+        "label_trust": Value("float32"),
         "validation": Value("bool"),
     }
 )
@@ -34,6 +35,8 @@ class PretrainingCorpus:
         label: column name of the label, or `None`.
         praise: tuple of label values, as strings, that mean praise.
         criticism: the same for criticism; other values count as no label.
+        label_trust: float, 0 to 1: how far the label is believed where a teacher says
+            something else. Low for a document's label on each of its passages.
         paragraphs: bool. `True`: a blank line ends a text, not each line.
         tokenized: bool. `True`: lower-cased text with spaces around punctuation,
             which is written out as a person would.
@@ -59,6 +62,7 @@ class PretrainingCorpus:
     label: str | None = None
     praise: tuple = ()
     criticism: tuple = ()
+    label_trust: float = 0.7
     paragraphs: bool = False
     tokenized: bool = False
     cut: bool = True
@@ -90,7 +94,7 @@ def read_pretraining_corpora(corpora, folder="."):
     Returns:
         `datasets.Dataset` with the columns `text`; `corpus`, its name; `document`,
         the number of the row it was cut from; `praise`, 1.0 praise, 0.0 criticism,
-        null unknown; `validation`, True: held out.
+        null unknown; `label_trust`; `validation`, True: held out.
 
     Raises:
         FileNotFoundError: If files are missing; lists them all.
@@ -122,6 +126,7 @@ def _rows(corpus, folder):
             "corpus": corpus.name,
             "document": document,
             "praise": _praise(corpus, row),
+            "label_trust": corpus.label_trust,
             "validation": _held_out(corpus, row, texts),
         }
         for text in _cut(corpus, texts, document):

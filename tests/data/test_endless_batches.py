@@ -1,0 +1,84 @@
+import keras
+import numpy as np
+import pytest
+
+from kftune.data.endless_batches import EndlessBatches
+from kftune.data.length_bucketed import LengthBucketed
+from kftune.training.data_position import DataPosition
+
+
+class Cycle(keras.utils.PyDataset):
+    """Batches of one row that tell their cycle and index, of two lengths."""
+
+    def __init__(self, cycle):
+        super().__init__()
+        self.cycle = cycle
+
+    def __len__(self):
+        return 3 + self.cycle
+
+    def __getitem__(self, index):
+        return (np.full((1, 2 if index < 2 else 5), 10 * self.cycle + index),)
+
+
+def numbers(data):
+    return [int(data[i][0][0, 0]) for i in range(len(data))]
+
+
+def test_epochs_walk_through_the_cycles():
+    data = EndlessBatches(Cycle, epoch_batches=4)
+    epochs = []
+    for epoch in range(3):
+        data.begin_epoch(epoch)
+        epochs.append(sorted(numbers(data)))
+    assert epochs == [[0, 1, 2, 10], [11, 12, 13, 20], [21, 22, 23, 24]]
+
+
+def test_any_epoch_can_come_first():
+    data = EndlessBatches(Cycle, epoch_batches=4)
+    data.begin_epoch(2)
+    later = numbers(data)
+    data.begin_epoch(0)
+    assert sorted(numbers(data)) == [0, 1, 2, 10]
+    data.begin_epoch(2)
+    assert numbers(data) == later
+
+
+@pytest.mark.parametrize("epoch", range(5))
+def test_the_first_two_batches_differ_in_length(epoch):
+    data = EndlessBatches(Cycle, epoch_batches=4)
+    data.begin_epoch(epoch)
+    assert data[0][0].shape != data[1][0].shape
+
+
+def test_an_epoch_of_one_length_keeps_its_order():
+    data = EndlessBatches(Cycle, epoch_batches=4)
+    data.begin_epoch(5)
+    assert numbers(data) == [42, 43, 44, 45]
+
+
+@pytest.mark.backend
+def test_fit_follows_the_epochs():
+    rows = [[1] * n for n in (2, 3, 9, 10, 11, 4)]
+    model = keras.Sequential([keras.layers.Embedding(20, 1)])
+    seen = []
+
+    def make_cycle(cycle):
+        seen.append(cycle)
+        labels = np.zeros((6, 1, 1), "float32")
+        return LengthBucketed(rows, labels, batch_size=2, seed=cycle)
+
+    data = EndlessBatches(make_cycle, epoch_batches=2)
+    ids = keras.Input((None,), dtype="int32", name="token_ids")
+    mask = keras.Input((None,), name="padding_mask")
+    model = keras.Model({"token_ids": ids, "padding_mask": mask}, model(ids))
+    model.compile("sgd", "mse")
+    model.fit(data, epochs=3, shuffle=False, callbacks=[DataPosition(data)], verbose=0)
+    assert sorted(set(seen)) == [0, 1]
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="2 or more. Received: 1"):
+        EndlessBatches(Cycle, epoch_batches=1)
+    with pytest.raises(ValueError, match="in cycle 0. Received: none"):
+        EndlessBatches(lambda cycle: [], epoch_batches=2)
