@@ -41,4 +41,11 @@ def gpt2_backbone():
         hidden_dim=8,
         intermediate_dim=16,
         max_sequence_length=24,
+        dropout=0,
     )
+
+
+@pytest.fixture
+def quick():
+    """Options of `compile` that save the time of XLA where a backend can do without."""
+    return {"jit_compile": keras.backend.backend() == "jax"}

@@ -123,7 +123,9 @@ TEXTS = ["good good film", "a good start", "bad bad waiting", "a bad film"] * 4
         ("regression", [[1.5, 0], [1.5, 0], [-1.5, 0], [-1.5, 0]] * 4),
     ],
 )
-def test_it_learns_each_kind_of_problem(gpt2_backbone, gpt2_tokenizer, problem_type, y):
+def test_it_learns_each_kind_of_problem(
+    gpt2_backbone, gpt2_tokenizer, quick, problem_type, y
+):
     task = GPT2TextClassifier(
         gpt2_backbone,
         2,
@@ -131,7 +133,7 @@ def test_it_learns_each_kind_of_problem(gpt2_backbone, gpt2_tokenizer, problem_t
         problem_type=problem_type,
         dropout=0,
     )
-    task.compile(keras.optimizers.Adam(0.02))
+    task.compile(keras.optimizers.Adam(0.02), **quick)
     before = task.evaluate(TEXTS, y, return_dict=True, verbose=0)
     task.fit(TEXTS, y, epochs=12, batch_size=8, verbose=0)
     after = task.evaluate(TEXTS, y, return_dict=True, verbose=0)

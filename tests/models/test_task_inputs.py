@@ -1,0 +1,160 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kftune.models import GPT2TextClassifier, GPT2TextClassifierPreprocessor
+from kftune.models.task_inputs import as_arrays
+
+pytestmark = pytest.mark.backend
+
+TEXTS = ["good film", "bad", "a slow start", "it's all over again", "see it"]
+LABELS = [1, 0, 1, 0, 1]
+
+
+@pytest.fixture
+def task(gpt2_backbone, gpt2_tokenizer, quick):
+    preprocessor = GPT2TextClassifierPreprocessor(gpt2_tokenizer, sequence_length=20)
+    task = GPT2TextClassifier(gpt2_backbone, 2, preprocessor, dropout=0)
+    task.compile(keras.optimizers.SGD(0.1), **quick)
+    return task
+
+
+class Batches(keras.utils.PyDataset):
+    """The texts in batches of 2, each as long as it has to be."""
+
+    def __init__(self, preprocessor):
+        super().__init__()
+        self.rows = preprocessor.tokenize_rows(TEXTS)
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        rows = self.rows[2 * index : 2 * index + 2]
+        length = max(map(len, rows)) + index
+        token_ids = np.zeros((len(rows), length), "int32")
+        for padded, row in zip(token_ids, rows, strict=True):
+            padded[: len(row)] = row
+        mask = np.arange(length) < np.array([[len(row)] for row in rows])
+        y = np.array(LABELS[2 * index : 2 * index + 2])
+        return {"token_ids": token_ids, "padding_mask": mask}, y
+
+
+def sources(task):
+    """The same examples in every form that a task takes, as arguments of `fit`."""
+    strings = tf.data.Dataset.from_tensor_slices((TEXTS, LABELS)).batch(2)
+    tokenised = task.preprocessor(TEXTS)
+    return {
+        "lists": {"x": TEXTS, "y": LABELS},
+        "arrays": {"x": np.array(TEXTS), "y": np.array(LABELS)},
+        "token ids": {"x": tokenised, "y": LABELS},
+        "tf.data": {"x": strings},
+        "tf.data of token ids": {
+            "x": tf.data.Dataset.from_tensor_slices((tokenised, LABELS)).batch(2)
+        },
+        "PyDataset": {"x": Batches(task.preprocessor)},
+    }
+
+
+FORMS = ["arrays", "token ids", "tf.data", "tf.data of token ids", "PyDataset"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_evaluate_gives_the_same_for_every_form(task, form):
+    expected = task.evaluate(**sources(task)["lists"], return_dict=True, verbose=0)
+    received = task.evaluate(**sources(task)[form], return_dict=True, verbose=0)
+    assert received == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_predict_gives_the_same_for_every_form(task, form):
+    expected = task.predict(TEXTS, verbose=0)
+    np.testing.assert_allclose(
+        task.predict(sources(task)[form]["x"], verbose=0), expected, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("form", ["lists", *FORMS])
+def test_fit_takes_one_and_the_same_step_for_every_form(task, form):
+    weights = task.get_weights()
+    whole = task.preprocessor(TEXTS)
+    task.fit(whole, np.array(LABELS), batch_size=2, shuffle=False, verbose=0)
+    expected = task.get_weights()
+    task.set_weights(weights)
+    batches = {} if "x" in form or "tf" in form or "Py" in form else {"batch_size": 2}
+    task.fit(**sources(task)[form], **batches, shuffle=False, verbose=0)
+    for received, wanted in zip(task.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(received, wanted, atol=1e-5)
+    assert any(
+        np.abs(a - b).max() > 1e-4 for a, b in zip(expected, weights, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("training", "validation"),
+    [
+        ("lists", "PyDataset"),
+        ("PyDataset", "lists"),
+        ("PyDataset", "tf.data"),
+        ("tf.data", "PyDataset"),
+    ],
+)
+def test_training_and_validation_data_may_differ_in_form(task, training, validation):
+    data = sources(task)[validation]
+    data = tuple(data.values()) if validation == "lists" else data["x"]
+    history = task.fit(
+        **sources(task)[training], validation_data=data, epochs=2, verbose=0
+    ).history
+    expected = task.evaluate(**sources(task)["lists"], return_dict=True, verbose=0)
+    assert history["val_loss"][-1] == pytest.approx(expected["loss"], abs=1e-5)
+    assert len(history["val_loss"]) == 2
+
+
+def test_a_share_of_the_strings_may_validate(task):
+    history = task.fit(TEXTS, LABELS, validation_split=0.4, verbose=0).history
+    expected = task.evaluate(TEXTS[3:], LABELS[3:], return_dict=True, verbose=0)
+    assert history["val_loss"] == pytest.approx([expected["loss"]], abs=1e-5)
+
+
+def test_sample_weights_and_class_weights_count(task):
+    plain = task.evaluate(TEXTS[:2], LABELS[:2], return_dict=True, verbose=0)["loss"]
+    first = task.evaluate(
+        TEXTS[:2], LABELS[:2], sample_weight=[1, 0], return_dict=True, verbose=0
+    )["loss"]
+    only = task.evaluate(TEXTS[:1], LABELS[:1], return_dict=True, verbose=0)["loss"]
+    assert first == pytest.approx(only / 2, abs=1e-5)
+    assert first != pytest.approx(plain, abs=1e-3)
+    weights = task.get_weights()
+    task.fit(TEXTS, LABELS, class_weight={0: 0.0, 1: 0.0}, verbose=0)
+    for received, wanted in zip(task.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(received, wanted)
+
+
+def test_strings_need_a_preprocessor(gpt2_backbone):
+    task = GPT2TextClassifier(gpt2_backbone, 2)
+    with pytest.raises(ValueError, match="no preprocessor.*list"):
+        task.predict(["good"])
+
+
+def test_other_keys_are_refused_wherever_they_come_in(task):
+    batch = {**task.preprocessor(TEXTS), "segment_ids": np.zeros((5, 20), int)}
+    received = r"\['padding_mask', 'segment_ids', 'token_ids'\]"
+    with pytest.raises(ValueError, match=received):
+        task.predict(batch)
+    with pytest.raises(ValueError, match=received):
+        task(batch)
+    with pytest.raises(ValueError, match=r"\['token_ids'\]"):
+        task.fit({"token_ids": batch["token_ids"]}, np.array(LABELS))
+
+
+def test_what_is_no_text_is_named(task):
+    with pytest.raises(TypeError, match="nan at index 1"):
+        task.fit(["good", float("nan")], [1, 0])
+
+
+def test_lists_become_arrays_leaf_by_leaf():
+    arrays = as_arrays({"a": [1, 2], "b": [0.5, 1.5], "c": None})
+    assert arrays["a"].dtype.kind == "i"
+    assert arrays["b"].dtype == np.float32
+    assert arrays["c"] is None
