@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from kftune.evaluation import plots
+from kftune.evaluation.plots import plot_confusion, plot_curves
+
+HISTORY = {
+    "accuracy": [0.6, 0.7, 0.8],
+    "learning_rate": [1e-3, 1e-3, 1e-4],
+    "loss": [0.7, 0.5, 0.4],
+    "val_accuracy": [0.65, 0.6, 0.7],
+    "val_loss": [0.6, 0.55, 0.58],
+}
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that are drawn, to be looked into."""
+    drawn = []
+
+    class Kept(Figure):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            drawn.append(self)
+
+    monkeypatch.setattr(plots, "Figure", Kept)
+    return drawn
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def labels(ticks):
+    return [text.get_text() for text in ticks]
+
+
+def test_curves_show_training_and_validation_of_each_metric(tmp_path, figures):
+    plot_curves(HISTORY, tmp_path / "curves.png", title="Reviews")
+    loss, accuracy = figures[0].axes
+    assert [loss.get_ylabel(), accuracy.get_ylabel()] == ["loss", "accuracy"]
+    assert loss.get_xlabel() == accuracy.get_xlabel() == "epoch"
+    assert labels(loss.get_legend().get_texts()) == ["training", "validation"]
+    np.testing.assert_array_equal(loss.lines[0].get_xdata(), [1, 2, 3])
+    np.testing.assert_array_equal(loss.lines[0].get_ydata(), HISTORY["loss"])
+    np.testing.assert_array_equal(loss.lines[1].get_ydata(), HISTORY["val_loss"])
+    assert figures[0].get_suptitle() == "Reviews"
+
+
+@pytest.mark.parametrize(
+    ("monitored", "loss_title", "accuracy_title"),
+    [
+        ({}, "best epoch 2: 0.550", "best epoch 2: 0.600"),
+        (
+            {"monitor": "val_accuracy", "mode": "max"},
+            "best epoch 3: 0.580",
+            "best epoch 3: 0.700",
+        ),
+        ({"monitor": "val_f1"}, "", ""),
+    ],
+)
+def test_best_epoch_is_marked(tmp_path, figures, monitored, loss_title, accuracy_title):
+    plot_curves(HISTORY, tmp_path / "curves.png", **monitored)
+    loss, accuracy = figures[0].axes
+    assert loss.get_title(loc="right") == loss_title
+    assert accuracy.get_title(loc="right") == accuracy_title
+
+
+def test_curves_of_a_failed_training_are_drawn(tmp_path):
+    history = {"loss": [float("nan")], "val_loss": [float("nan")]}
+    plot_curves(history, tmp_path / "curves.png")
+    assert imread(tmp_path / "curves.png").shape[1] == 750
+
+
+@pytest.mark.parametrize("history", [{}, {"learning_rate": [1.0]}, {"loss": []}])
+def test_curves_need_something_to_draw(tmp_path, history):
+    with pytest.raises(ValueError, match="one metric and one epoch") as error:
+        plot_curves(history, tmp_path / "curves.png")
+    assert all(name in str(error.value) for name in history)
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_mode_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="'best'"):
+        plot_curves(HISTORY, tmp_path / "curves.png", mode="best")
+
+
+def test_confusion_shows_percent_of_the_true_class(tmp_path, figures):
+    plot_confusion([[3, 1], [0, 2]], ["rotten", "$fresh"], tmp_path / "confusion.png")
+    axes = figures[0].axes[0]
+    assert texts(axes) == ["75.0%\n3", "25.0%\n1", "0.0%\n0", "100.0%\n2"]
+    assert labels(axes.get_xticklabels()) == ["rotten", "$fresh"]
+    assert labels(axes.get_yticklabels()) == ["rotten", "$fresh"]
+    assert axes.get_xlabel() == "predicted class"
+    assert axes.get_ylabel() == "true class"
+
+
+def test_many_classes_have_names_but_no_numbers(tmp_path, figures):
+    names = [f"intent_{i}\nof many" for i in range(77)]
+    plot_confusion(np.eye(77, dtype=int), names, tmp_path / "confusion.png")
+    axes = figures[0].axes[0]
+    assert not axes.texts
+    shown = labels(axes.get_yticklabels())
+    assert shown[:2] == ["intent_0 of many", "intent_1 of many"]
+    assert len(shown) == 77
+    # 77 names of 6.5 points need this many dots at 150 dots an inch.
+    assert imread(tmp_path / "confusion.png").shape[0] > 77 * 6.5 / 72 * 150
+
+
+def test_class_without_rows_is_drawn(tmp_path, figures):
+    plot_confusion([[2, 0], [0, 0]], ["a", "b"], tmp_path / "confusion.png")
+    assert texts(figures[0].axes[0])[2:] == ["0.0%\n0", "0.0%\n0"]
+
+
+def test_matrix_must_fit_the_names(tmp_path):
+    with pytest.raises(ValueError, match=r"3 by 3 classes.* \(2, 2\)"):
+        plot_confusion([[1, 0], [0, 1]], ["a", "b", "c"], tmp_path / "confusion.png")
