@@ -1,1 +1,27 @@
+"""Callbacks, schedules and settings for `fit`; pretraining with a teacher."""
 
+from kftune.training.compilation_cache import use_compilation_cache
+from kftune.training.data_position import DataPosition
+from kftune.training.first_step_time import FirstStepTime
+from kftune.training.jit_compile import choose_jit_compile
+from kftune.training.score_callback import ScoreCallback
+from kftune.training.standard_callbacks import (
+    BEST_WEIGHTS,
+    read_history,
+    standard_callbacks,
+)
+from kftune.training.tokens_per_second import TokensPerSecond
+from kftune.training.warmup_stable_decay import WarmupStableDecay
+
+__all__ = [
+    "BEST_WEIGHTS",
+    "DataPosition",
+    "FirstStepTime",
+    "ScoreCallback",
+    "TokensPerSecond",
+    "WarmupStableDecay",
+    "choose_jit_compile",
+    "read_history",
+    "standard_callbacks",
+    "use_compilation_cache",
+]

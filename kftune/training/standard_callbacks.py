@@ -39,7 +39,7 @@ def standard_callbacks(folder, monitor="val_loss", mode="min", patience=2):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     resumed = (folder / "backup").exists()
-    best = _best(folder / "history.csv", monitor, mode) if resumed else None
+    best = _best(folder, monitor, mode) if resumed else None
     stop = keras.callbacks.EarlyStopping(
         monitor, patience=patience, mode=mode, baseline=best, verbose=1
     )
@@ -60,10 +60,25 @@ def standard_callbacks(folder, monitor="val_loss", mode="min", patience=2):
     ]
 
 
-def _best(path, monitor, mode):
-    """The best value so far, or `None` when no epoch has ended."""
+def read_history(folder):
+    """Read what each epoch of a run logged, those before a stop included.
+
+    Args:
+        folder: str or path of the run.
+
+    Returns:
+        Dict of log entry to list of float, one an epoch; empty without `history.csv`.
+    """
+    path = Path(folder) / "history.csv"
     if not path.exists():
-        return None
+        return {}
     with path.open(encoding="utf-8", newline="") as file:
-        values = [float(row[monitor]) for row in csv.DictReader(file)]
+        rows = list(csv.DictReader(file))
+    names = rows[0].keys() - {"epoch"} if rows else ()
+    return {name: [float(row[name]) for row in rows] for name in sorted(names)}
+
+
+def _best(folder, monitor, mode):
+    """The best value so far, or `None` when no epoch has ended."""
+    values = read_history(folder).get(monitor)
     return {"min": min, "max": max}[mode](values) if values else None
