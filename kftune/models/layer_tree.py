@@ -24,8 +24,8 @@ def weights_made_to_train(layer: keras.Layer) -> list[keras.Variable]:
     """Lists the weights of a layer that training may change, frozen or not.
 
     Left out are weights that are never trained: moving statistics, the state of
-    random generators, quantised kernels, and the base weight of a layer with LoRA
-    factors, which stand in for it.
+    random generators, quantised kernels, the base weight of a layer with LoRA
+    factors, which stand in for it, and what `unused_layers` names.
 
     Args:
         layer: any built layer or model.
@@ -33,13 +33,29 @@ def weights_made_to_train(layer: keras.Layer) -> list[keras.Variable]:
     Returns:
         The weights of the layer and all layers below it, each once.
     """
+    unused = {id(w) for part in unused_layers(layer) for w in part.weights}
     weights = {
         id(weight): weight
         for sublayer in sublayers(layer)
         for weight in sublayer._trainable_variables
-        if not _is_lora_base(sublayer, weight)
+        if id(weight) not in unused and not _is_lora_base(sublayer, weight)
     }
     return list(weights.values())
+
+
+def unused_layers(layer: keras.Layer) -> list[keras.Layer]:
+    """Lists layers of a model that its outputs do not depend on.
+
+    A task that uses a part of its backbone only (not the pooler, not the decoder)
+    says so in a property `unused_layers`. Keras cannot tell.
+
+    Args:
+        layer: any layer or model.
+
+    Returns:
+        What its property holds, or an empty list if it has none.
+    """
+    return list(getattr(layer, "unused_layers", []))
 
 
 def backbone_of(model: keras.Model) -> keras.Model | None:

@@ -15,7 +15,7 @@ def freeze(task: keras.Model, policy: Policy, *, dropout: bool = False) -> Freez
 
     The policy alone decides: what was frozen before is trained again unless the
     policy freezes it. Weights that are never trained (moving statistics, quantised
-    kernels, kernels under LoRA factors) stay so.
+    kernels, kernels under LoRA factors, layers that the task names as unused) stay so.
 
     A named policy freezes weights of the backbone; layers outside it, such as a new
     head, are always trained. Without a backbone, `"embeddings"`, `"nothing"` and the
@@ -83,7 +83,8 @@ def freeze(task: keras.Model, policy: Policy, *, dropout: bool = False) -> Freez
 
 def _check_something_is_left(task, frozen, policy):
     """Raises if all weights are frozen, and says why."""
-    if len(frozen) < len(weights_made_to_train(task)):
+    frozen_ids = {id(weight) for weight in frozen}
+    if any(id(weight) not in frozen_ids for weight in weights_made_to_train(task)):
         return
     raise ValueError(
         f"Expected a policy that leaves something to train. Received: "

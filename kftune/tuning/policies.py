@@ -9,6 +9,7 @@ from kftune.models.layer_tree import (
     backbone_of,
     is_kind,
     sublayers,
+    unused_layers,
     weights_made_to_train,
 )
 
@@ -67,7 +68,7 @@ def frozen_weights(model: keras.Model, policy: Policy) -> list[keras.Variable]:
     if name == "regex" and colon:
         return _by_path(model, _compiled(argument).search, policy)
     if name == "all_but_last":
-        return _all_but_last(_needed_backbone(model, policy), argument)
+        return _all_but_last(model, argument)
     if policy not in _NAMED:
         known = [*_NAMED, "all_but_last:N", "regex:PATTERN"]
         raise ValueError(f"Expected a policy of {known}. Received: {policy!r}.")
@@ -167,9 +168,10 @@ def _all_but_bias_and_norm(model):
     return _without(weights, trained)
 
 
-def _all_but_last(backbone, count):
-    """All of a backbone but its last blocks and the layers after them."""
-    blocks = _last_stack(backbone)
+def _all_but_last(model, count):
+    """All of the backbone but its last blocks and the layers after them."""
+    backbone = _needed_backbone(model, "all_but_last:N")
+    blocks = _last_stack(backbone, unused_layers(model))
     if not count.isdecimal() or not 1 <= int(count) <= len(blocks):
         raise ValueError(
             f"Expected 'all_but_last:N' with N from 1 to {len(blocks)}, the blocks in "
@@ -183,12 +185,12 @@ def _all_but_last(backbone, count):
     return _without(weights_made_to_train(backbone), trained)
 
 
-def _last_stack(backbone):
-    """The blocks nearest the output, in order."""
+def _last_stack(backbone, unused):
+    """The blocks nearest the output that take part, in order."""
     for name in _STACKS:
         # ALBERT keeps a list of groups of blocks.
         blocks = keras.tree.flatten(getattr(backbone, name, []))
-        if blocks:
+        if blocks and blocks[-1] not in unused:
             return blocks
     raise ValueError(
         f"Expected a backbone with a stack of blocks in one of {list(_STACKS)} for "

@@ -184,6 +184,41 @@ def trained_by_bart_decoder():
     return 2 * (BLOCK + cross_attention) + 16 * 8 + 16
 
 
+class EncoderClassifier(keras.Model):
+    """A Dense head on the encoder of a seq2seq backbone."""
+
+    @property
+    def backbone(self):
+        return next(x for x in self.layers if isinstance(x, keras_hub.models.Backbone))
+
+    @property
+    def unused_layers(self):
+        return [x for x in self.backbone.layers if "decoder" in x.name.split("_")]
+
+
+@pytest.mark.parametrize(
+    ("policy", "trained_params"),
+    [
+        ("nothing", EMBEDDINGS + FINAL_NORM + 2 * BLOCK + HEAD),
+        ("all_but_last:1", BLOCK + HEAD),
+        ("backbone", HEAD),
+    ],
+)
+def test_layers_that_take_no_part_stay_frozen(policy, trained_params, bart, batch):
+    inputs = bart.backbone.input
+    states = bart.backbone(inputs)["encoder_sequence_output"]
+    outputs = keras.layers.Dense(3, name="head")(states[:, -1])
+    model = EncoderClassifier(inputs, outputs)
+    compile_(model, keras.optimizers.AdamW(0.01))
+    freeze(model, policy)
+    x = {
+        f"{side}_{name}": array
+        for side in ("encoder", "decoder")
+        for name, array in batch[0].items()
+    }
+    assert_fit_respects_flags(model, (x, batch[1]), trained_params)
+
+
 def test_frozen_batch_normalization_keeps_its_statistics():
     model = keras.Sequential(
         [
