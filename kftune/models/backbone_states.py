@@ -12,7 +12,7 @@ _OUTPUTS = ("sequence_output", "encoder_sequence_output")
 def hidden_states(backbone, token_ids, padding_mask):
     """Last hidden states of a backbone; of its encoder if it has a decoder too.
 
-    Segment ids are all 0. A decoder is given the first token alone, since its output
+    Segment ids are all 0. A decoder is given next to nothing, since its output
     is not used. Letters: B batch, T length, D hidden.
 
     Args:
@@ -27,7 +27,8 @@ def hidden_states(backbone, token_ids, padding_mask):
         ValueError: if the backbone has inputs or outputs that are not known here;
             names them.
     """
-    first = token_ids[:, :1]
+    # Two tokens: at one, Keras warns about a softmax over an axis of size 1.
+    first = ops.repeat(token_ids[:, :1], 2, axis=1)
     known = {
         "token_ids": token_ids,
         "padding_mask": padding_mask,
@@ -37,13 +38,13 @@ def hidden_states(backbone, token_ids, padding_mask):
         "decoder_token_ids": first,
         "decoder_padding_mask": ops.ones_like(first),
     }
-    unknown = sorted(set(backbone.input) - set(known))
-    if unknown:
+    names = backbone.input if isinstance(backbone.input, dict) else ()
+    if not names or set(names) - set(known):
         raise ValueError(
             f"Expected a text backbone with inputs among {sorted(known)}. "
-            f"Received: {type(backbone).__name__} with {unknown} as well"
+            f"Received: {type(backbone).__name__} with {backbone.input}"
         )
-    outputs = backbone({name: known[name] for name in backbone.input})
+    outputs = backbone({name: known[name] for name in names})
     return outputs[_output_name(backbone)] if isinstance(outputs, dict) else outputs
 
 
@@ -73,13 +74,12 @@ def is_causal(backbone):
     Returns:
         `bool`. True for the backbones of KerasHub's `CausalLM` tasks.
     """
-    tasks = [
-        task
-        for task in vars(keras_hub.models).values()
-        if inspect.isclass(task) and issubclass(task, keras_hub.models.CausalLM)
-    ]
+    causal, both = keras_hub.models.CausalLM, keras_hub.models.Seq2SeqLM
+    tasks = [task for task in vars(keras_hub.models).values() if inspect.isclass(task)]
     return any(
-        task.backbone_cls and isinstance(backbone, task.backbone_cls) for task in tasks
+        isinstance(backbone, task.backbone_cls)
+        for task in tasks
+        if issubclass(task, causal) and not issubclass(task, both) and task.backbone_cls
     )
 
 
