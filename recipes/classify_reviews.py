@@ -6,9 +6,9 @@
     python recipes/classify_reviews.py --config recipes/configs/gpt2_base.yaml
 
 With the defaults: GPT-2 (`gpt2_tiny_en`) on 12,800 sentences of film critics, about 5
-minutes on 2 cores. What it reaches stands in docs/results.md. It writes results.json,
-history.csv, curves.png, confusion.png, logs for TensorBoard and model/, a preset folder,
-under --out. A run that was stopped goes on from its last whole epoch.
+minutes on 2 cores. What it reaches stands in docs/results.md. Under --out it writes
+results.json, history.csv, curves.png, confusion.png, logs for TensorBoard and model/, a
+preset folder. A run that was stopped goes on from its last whole epoch.
 """
 
 import time
@@ -22,6 +22,7 @@ from kftune.cli.recipe import run_recipe
 
 
 def main(
+    *,
     preset: str = "gpt2_tiny_en",
     data: str = "rotten_tomatoes",
     text: str | None = None,
@@ -128,7 +129,6 @@ def main(
     kftune.evaluation.write_results(
         out / "results.json",
         settings=settings,
-        seed=seed,
         times={
             "first_step": first_step.seconds,
             "fit": fit_seconds,

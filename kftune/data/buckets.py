@@ -14,13 +14,15 @@ def learn_boundaries(lengths, max_buckets=4, multiple=8):
     Args:
         lengths: integer array of shape `(N,)`, tokens a row, all at least 1.
         max_buckets: `int`. At most this many padded lengths.
-        multiple: `int`. Every padded length is a multiple of this; 8 suits the
-            matrix units of GPUs.
+        multiple: `int`. Every padded length but the last is a multiple of this; 8
+            suits the matrix units of GPUs.
 
     Returns:
-        `tuple` of `int`, ascending; the last one holds the longest row.
+        `tuple` of `int`, ascending; the last one is the length of the longest row.
     """
-    rounded = -(-np.asarray(lengths, "int64") // multiple) * multiple
+    lengths = np.asarray(lengths, "int64")
+    # Not beyond the longest row: a model may have no positions there.
+    rounded = np.minimum(-(-lengths // multiple) * multiple, lengths.max())
     sizes, counts = np.unique(rounded, return_counts=True)
     before = np.concatenate([[0], np.cumsum(counts)])
     # cost[i, j]: tokens of one bucket that takes the sizes i to j.

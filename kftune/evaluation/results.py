@@ -15,7 +15,7 @@ from kftune.files import write_aside
 _PACKAGES = ("kftune", "keras", "keras-hub", "datasets", "tokenizers", "scikit-learn")
 
 
-def write_results(path, *, settings, seed, times, examples_per_second, test, baselines):
+def write_results(path, *, settings, **results):
     """Writes the results of a run, with all that is needed to repeat it.
 
     The file appears whole or not at all. Numbers that JSON does not have (not a
@@ -24,16 +24,11 @@ def write_results(path, *, settings, seed, times, examples_per_second, test, bas
     Args:
         path: `str` or `Path` of the JSON file.
         settings: `dict`, the resolved settings of the run.
-        seed: `int`.
-        times: `dict` of `float`, seconds of the parts of the run.
-        examples_per_second: `float`, in training.
-        test: `dict` of the scores on the test split, `"accuracy"` and `"macro_f1"`
-            among them, 0 to 1.
-        baselines: `dict` that `kftune.evaluation.score_baselines` returned.
+        **results: what came out, by name; nested as it is to stand in the file.
 
     Returns:
-        `dict`, what was written: the arguments, `"versions"`, `"machine"` and
-        `"finished"`, the time in UTC.
+        `dict`, what was written: the results, `"settings"`, `"versions"`, `"machine"`
+        and `"finished"`, the time in UTC.
 
     Raises:
         TypeError: if a value is not one of JSON's, NumPy's or a path.
@@ -42,22 +37,16 @@ def write_results(path, *, settings, seed, times, examples_per_second, test, bas
     ```python
     write_results(
         "runs/reviews/results.json",
-        settings={"preset": "gpt2_tiny_en", "epochs": 3},
-        seed=0,
-        times={"training": 212.5},
-        examples_per_second=145.0,
+        settings={"preset": "gpt2_tiny_en", "epochs": 3, "seed": 0},
+        times={"fit": 212.5},
         test={"accuracy": 0.79, "macro_f1": 0.78},
         baselines=score_baselines(texts, labels, test_texts, test_labels),
     )
     ```
     """
-    results = _plain(
+    written = _plain(
         {
-            "test": test,
-            "baselines": baselines,
-            "examples_per_second": examples_per_second,
-            "times": times,
-            "seed": seed,
+            **results,
             "settings": settings,
             "versions": _versions(),
             "machine": {"platform": platform.platform(), "cpus": os.cpu_count()},
@@ -66,9 +55,9 @@ def write_results(path, *, settings, seed, times, examples_per_second, test, bas
     )
     with write_aside(path) as aside:
         aside.write_text(
-            json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+            json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
-    return results
+    return written
 
 
 def _versions():

@@ -1,10 +1,14 @@
 """Tasks on pretrained text models: heads, preprocessing, presets."""
 
 from kftune.models.attach_head import attach_head
+from kftune.models.byte_level_bpe import byte_level_bpe
+from kftune.models.gpt2.gpt2_preset import save_float16_preset
+from kftune.models.gpt2.gpt2_pretrainer import compile_pretrainer, gpt2_pretrainer
 from kftune.models.gpt2.gpt2_text_classifier import GPT2TextClassifier
 from kftune.models.gpt2.gpt2_text_classifier_preprocessor import (
     GPT2TextClassifierPreprocessor,
 )
+from kftune.models.gpt2.gpt2_tokenizer_trainer import train_gpt2_tokenizer
 from kftune.models.heads import DenseHead
 from kftune.models.missing_labels import mask_missing_labels
 from kftune.models.preset_catalog import presets
@@ -21,8 +25,13 @@ __all__ = [
     "TextClassifierPreprocessor",
     "TrainableGuard",
     "attach_head",
+    "byte_level_bpe",
+    "compile_pretrainer",
+    "gpt2_pretrainer",
     "load_backbone",
     "load_preprocessor",
     "mask_missing_labels",
     "presets",
+    "save_float16_preset",
+    "train_gpt2_tokenizer",
 ]

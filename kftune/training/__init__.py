@@ -4,12 +4,14 @@ from kftune.training.compilation_cache import use_compilation_cache
 from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
 from kftune.training.jit_compile import choose_jit_compile
+from kftune.training.pretraining_rows import PretrainingRows, passages_alone
 from kftune.training.score_callback import ScoreCallback
 from kftune.training.standard_callbacks import (
     BEST_WEIGHTS,
     read_history,
     standard_callbacks,
 )
+from kftune.training.teacher import Teacher, embeddings_from_teacher
 from kftune.training.tokens_per_second import TokensPerSecond
 from kftune.training.warmup_stable_decay import WarmupStableDecay
 
@@ -17,10 +19,14 @@ __all__ = [
     "BEST_WEIGHTS",
     "DataPosition",
     "FirstStepTime",
+    "PretrainingRows",
     "ScoreCallback",
+    "Teacher",
     "TokensPerSecond",
     "WarmupStableDecay",
     "choose_jit_compile",
+    "embeddings_from_teacher",
+    "passages_alone",
     "read_history",
     "standard_callbacks",
     "use_compilation_cache",

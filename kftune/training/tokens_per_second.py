@@ -1,4 +1,4 @@
-"""How many real tokens a second a training reads."""
+"""How many tokens a second a training reads."""
 
 import time
 
@@ -12,7 +12,7 @@ class TokensPerSecond(keras.callbacks.Callback):
     first epoch, and validation slows none.
 
     Args:
-        tokens: int, the real tokens of an epoch, padding left out.
+        tokens: int, the tokens of an epoch.
 
     Raises:
         ValueError: If `tokens` is less than 1.

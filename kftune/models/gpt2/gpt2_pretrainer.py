@@ -4,26 +4,26 @@ import keras
 
 from kftune.layers import MaskedPooling
 
+_LOSS_WEIGHTS = {"next_token": 1.0, "sentence_embedding": 2.0, "polarity": 1.0}
 
-def gpt2_pretrainer(backbone, embedding_dim=None, polarity=False):
+
+def gpt2_pretrainer(backbone, teacher_dim=None):
     """Put pretraining outputs on a GPT-2 backbone.
 
-    The language model's output is tied to the token embedding, as in GPT-2. With
-    a teacher, the state of the last real token also predicts the teacher's
-    sentence embedding (knowledge distillation, Hinton et al. 2015,
-    https://arxiv.org/abs/1503.02531) and the polarity it gives the text.
+    The language model's output is tied to the token embedding, as in GPT-2. With a
+    teacher, the state of the last real token also predicts the teacher's embedding of
+    the text and whether it praises (distillation, Hinton et al. 2015,
+    https://arxiv.org/abs/1503.02531).
 
     Args:
         backbone: `keras_hub.models.GPT2Backbone`, hidden size D, vocabulary V.
-        embedding_dim: int or `None`, the teacher's embedding size E. `None`
-            leaves this output out.
-        polarity: bool. `True` adds the logit of "this text praises".
+        teacher_dim: int, the size E of the teacher's embedding; `None`: no teacher.
 
     Returns:
-        A functional `keras.Model`. Inputs: `token_ids` and `padding_mask`
-        (non-zero: a real token), int32 [B, T]. Outputs, float, by name:
-        `next_token` logits [B, T, V]; `sentence_embedding` [B, E]; `polarity`
-        logit [B, 1].
+        A functional `keras.Model`. Inputs: `token_ids` and `padding_mask` (non-zero:
+        a real token), int32 [B, T]. Outputs, float, by name: `next_token` logits
+        [B, T, V]; with a teacher also `sentence_embedding` [B, E] and the logit
+        `polarity` [B, 1].
 
     Example:
     ```python
@@ -31,33 +31,31 @@ def gpt2_pretrainer(backbone, embedding_dim=None, polarity=False):
         vocabulary_size=50, num_layers=2, num_heads=2, hidden_dim=8,
         intermediate_dim=16, max_sequence_length=16,
     )
-    model = gpt2_pretrainer(backbone, embedding_dim=4, polarity=True)
-    model.compile("adam", loss=pretraining_losses(model))
+    model = gpt2_pretrainer(backbone, teacher_dim=4)
+    compile_pretrainer(model, "adam")
     ```
     """
     hidden = backbone(backbone.input)
-    mask = backbone.input["padding_mask"]
-    pooled = MaskedPooling("last", name="pooling")(hidden, mask)
     outputs = {"next_token": backbone.token_embedding(hidden, reverse=True)}
-    if embedding_dim:
-        dense = keras.layers.Dense(embedding_dim, name="sentence_embedding")
-        outputs["sentence_embedding"] = dense(pooled)
-    if polarity:
-        outputs["polarity"] = keras.layers.Dense(1, name="polarity")(pooled)
+    if teacher_dim:
+        mask = backbone.input["padding_mask"]
+        pooled = MaskedPooling("last", name="pooling")(hidden, mask)
+        for name, size in (("sentence_embedding", teacher_dim), ("polarity", 1)):
+            outputs[name] = keras.layers.Dense(size, name=name)(pooled)
     return keras.Model(backbone.input, outputs, name="gpt2_pretrainer")
 
 
-def pretraining_losses(model):
-    """Losses of each output of a `gpt2_pretrainer`, for `compile(loss=...)`.
+def compile_pretrainer(model, optimizer, **kwargs):
+    """Compile a `gpt2_pretrainer` with a loss for each of its outputs.
 
-    Each is the mean over what has a weight: real tokens, taught texts.
+    Cross-entropy of the next token, in nats; twice the negative cosine with the
+    teacher's embedding; binary cross-entropy of the praise. Each is the mean over what
+    has a sample weight: tokens that follow, texts that the teacher was asked about.
 
     Args:
         model: a `gpt2_pretrainer`.
-
-    Returns:
-        Dict of output name to `keras.losses.Loss`: cross-entropy of the next
-        token, in nats; the negative cosine, from -1 to 1; binary cross-entropy.
+        optimizer: as in `keras.Model.compile`.
+        **kwargs: Passed to `keras.Model.compile`.
     """
     mean = {"reduction": "mean_with_sample_weight"}
     losses = {
@@ -67,4 +65,10 @@ def pretraining_losses(model):
         "sentence_embedding": keras.losses.CosineSimilarity(**mean),
         "polarity": keras.losses.BinaryCrossentropy(from_logits=True, **mean),
     }
-    return {name: losses[name] for name in model.output}
+    names = list(model.output)
+    model.compile(
+        optimizer,
+        loss={name: losses[name] for name in names},
+        loss_weights={name: _LOSS_WEIGHTS[name] for name in names},
+        **kwargs,
+    )

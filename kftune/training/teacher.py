@@ -1,0 +1,108 @@
+"""What a fine-tuned classifier teaches a smaller model about texts."""
+
+import hashlib
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kftune.data import LengthBucketed
+from kftune.files import write_aside
+
+
+class Teacher:
+    """A classifier of criticism and praise that is asked about many texts once.
+
+    Args:
+        classifier: `kftune.models.TextClassifier` with one head of two classes, the
+            second of which means praise.
+        memory: str or path of a folder. Answers are kept there, by a hash of the texts,
+            and not computed again; ask another teacher with another folder.
+        batch_size: int, texts a step.
+
+    Raises:
+        ValueError: If the classifier has another number of classes.
+
+    Example:
+    ```python
+    task = kftune.models.TextClassifier.from_preset("runs/teacher/model")
+    teacher = Teacher(task, memory="runs/teacher/answers")
+    teacher.ask(["A treat.", "A bore."])["praise"]
+    ```
+    """
+
+    def __init__(self, classifier, memory, batch_size=64):
+        shape = classifier.output_shape
+        if not isinstance(shape, tuple) or shape[-1] != 2:
+            raise ValueError(
+                "Expected a teacher with one head of two classes, criticism and "
+                f"praise. Received outputs of shape {shape}"
+            )
+        self.classifier = classifier
+        self.memory = Path(memory)
+        self.batch_size = batch_size
+
+    def ask(self, texts):
+        """Ask what the teacher makes of texts.
+
+        Args:
+            texts: sequence of N str.
+
+        Returns:
+            Dict of `"embedding"`, float16 [N, E], the pooled states, each of length 1;
+            and `"praise"`, float32 [N], the probability of praise, 0 to 1.
+        """
+        texts = list(texts)
+        digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+        path = self.memory / f"{digest}.npz"
+        if not path.exists():
+            answers = self._answer(texts)
+            with write_aside(path) as aside:
+                np.savez(aside, **answers)
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+
+    def _answer(self, texts):
+        rows = self.classifier.preprocessor.tokenize_rows(texts)
+        data = LengthBucketed(rows, batch_size=self.batch_size, shuffle=False)
+        outputs = [self.classifier.pool.output, self.classifier.output]
+        model = keras.Model(self.classifier.inputs, outputs)
+        embedding, logits = data.restore_order(model.predict(data))
+        norms = np.linalg.norm(embedding, axis=1, keepdims=True)
+        return {
+            "embedding": (embedding / np.maximum(norms, 1e-6)).astype("float16"),
+            "praise": 1 / (1 + np.exp(logits[:, 0] - logits[:, 1])),
+        }
+
+
+def embeddings_from_teacher(vectors, size, stddev=0.03, noise=0.006, seed=0):
+    """Make initial token embeddings of what a teacher makes of each token alone.
+
+    The principal components of the vectors, as Minishlab's model2vec takes them
+    (https://github.com/MinishLab/model2vec), scaled as initial weights are.
+
+    Args:
+        vectors: float [V, E], a vector for each token of the vocabulary.
+        size: int, D, at most E.
+        stddev: float, standard deviation of the result, without the noise.
+        noise: float, standard deviation of normal noise that tells equal rows apart.
+        seed: int, of the noise.
+
+    Returns:
+        float32 [V, D].
+
+    Raises:
+        ValueError: If `size` is more than E.
+    """
+    vectors = np.asarray(vectors, "float32")
+    if size > vectors.shape[1]:
+        raise ValueError(
+            f"Expected size of at most {vectors.shape[1]}, the teacher's. "
+            f"Received: {size}"
+        )
+    centred = vectors - vectors.mean(axis=0)
+    _, _, directions = np.linalg.svd(centred, full_matrices=False)
+    projected = centred @ directions[:size].T
+    projected *= stddev / projected.std()
+    rng = np.random.default_rng(seed)
+    return (projected + rng.normal(0, noise, projected.shape)).astype("float32")

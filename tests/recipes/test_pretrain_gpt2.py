@@ -1,0 +1,53 @@
+import json
+import math
+import os
+
+import pytest
+
+pytestmark = pytest.mark.backend
+
+SENTENCES = [f"The {a} fox number {i} runs." for i in range(90) for a in ("red", "shy")]
+CORPORA = """
+- {name: foxes, file: foxes.txt, repeat: 1}
+- {name: book, file: book.txt, paragraphs: true, repeat: 0}
+"""
+OPTIONS = {
+    "--epoch-steps": 6,
+    "--decay-epochs": 1,
+    "--max-tokens": 512,
+    "--vocabulary-size": 300,
+    "--num-layers": 1,
+    "--num-heads": 2,
+    "--hidden-dim": 8,
+    "--context": 32,
+}
+
+
+@pytest.fixture
+def options(tmp_path):
+    (tmp_path / "foxes.txt").write_text("\n".join(SENTENCES))
+    (tmp_path / "book.txt").write_text("\n\n".join(SENTENCES))
+    (tmp_path / "corpora.yaml").write_text(CORPORA)
+    paths = {"--corpora": tmp_path / "corpora.yaml", "--folder": tmp_path}
+    return [part for pair in {**OPTIONS, **paths}.items() for part in pair]
+
+
+def test_plain_text_becomes_a_preset(run_script, options, tmp_path):
+    out = tmp_path / "run"
+    finished = run_script("pretrain_gpt2.py", *options, "--epochs", 2, "--out", out)
+    assert finished.returncode == 0, finished.stderr
+    results = json.loads((out / "results.json").read_text())
+    assert sorted(results["perplexity"]) == ["book", "foxes"]
+    # Random weights waver between all 300 tokens.
+    assert all(1 < p < 300 for p in results["perplexity"].values())
+    lines = (out / "history.csv").read_text().splitlines()
+    assert len(lines) == 3
+    assert "tokens_per_second" in lines[0] and "perplexity_foxes" in lines[0]
+    assert os.path.getsize(out / "preset" / "model.weights.h5") < 100_000
+
+    import keras_hub
+
+    causal_lm = keras_hub.models.CausalLM.from_preset(str(out / "preset"))
+    assert causal_lm.backbone.count_params() == 300 * 8 + 32 * 8 + 872 + 16
+    assert causal_lm.generate("The", max_length=8).startswith("The")
+    assert all(math.isfinite(float(w.sum())) for w in causal_lm.backbone.get_weights())
