@@ -152,7 +152,14 @@ def _torch_arrays(folder):
             f"{folder / _TORCH} needs PyTorch to be read: pip install 'kftune[torch]', "
             f"or save the model as {_SAFETENSORS}."
         ) from error
-    state = torch.load(folder / _TORCH, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(folder / _TORCH, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds; its advice is to run code
+        raise ValueError(
+            f"Expected nothing but tensors in {folder / _TORCH}. Received a file that "
+            f"is broken, or would run code when it is read ({type(error).__name__}). "
+            f"Nothing was run. Save the model as {_SAFETENSORS}."
+        ) from error
     return {
         name: (tensor.float() if tensor.is_floating_point() else tensor).numpy()
         for name, tensor in state.items()
