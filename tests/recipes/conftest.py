@@ -28,6 +28,7 @@ def run_script(tmp_path):
             capture_output=True,
             text=True,
             timeout=600,
+            check=False,
         )
 
     return run

@@ -51,3 +51,37 @@ def test_plain_text_becomes_a_preset(run_script, options, tmp_path):
     assert causal_lm.backbone.count_params() == 300 * 8 + 32 * 8 + 872 + 16
     assert causal_lm.generate("The", max_length=8).startswith("The")
     assert all(math.isfinite(float(w.sum())) for w in causal_lm.backbone.get_weights())
+
+
+def test_a_teacher_is_trained_and_asked(run_script, options, tmp_path):
+    opinions = [
+        f"{word} film number {i} it is\t{label}"
+        for i in range(60)
+        for word, label in (("Lovely", 1), ("Dreary", 0))
+    ]
+    (tmp_path / "opinions.tsv").write_text("\n".join(["text\tlabel", *opinions]))
+    with (tmp_path / "corpora.yaml").open("a") as file:
+        file.write(
+            "- {name: opinions, file: opinions.tsv, label: label, cut: false,\n"
+            "   praise: ['1'], criticism: ['0']}\n"
+        )
+    plain, teacher, taught = (tmp_path / name for name in ("plain", "teacher", "run"))
+    common = options[options.index("--corpora") :]
+    for step in (
+        ("pretrain_gpt2.py", *options, "--epochs", 1, "--out", plain),
+        (
+            *("train_teacher.py", *common, "--preset", plain / "preset"),
+            *("--sequence-length", 24, "--learning-rate", 1e-2, "--out", teacher),
+        ),
+        (
+            *("pretrain_gpt2.py", *options, "--epochs", 2, "--hidden-dim", 8),
+            *("--teacher", teacher / "model", "--out", taught),
+        ),
+    ):
+        finished = run_script(*step)
+        assert finished.returncode == 0, finished.stderr
+    header = (taught / "history.csv").read_text().splitlines()[0]
+    assert "sentence_embedding_loss" in header and "polarity_loss" in header
+    accuracy = json.loads((teacher / "results.json").read_text())["validation"]
+    assert 0 <= accuracy["accuracy"]["opinions"] <= 1
+    assert len(list((taught / "answers").glob("*.npz"))) == 2
