@@ -1,7 +1,7 @@
 """Tasks on pretrained text models: heads, preprocessing, presets."""
 
 from kftune.models.attach_head import attach_head
-from kftune.models.byte_level_bpe import byte_level_bpe
+from kftune.models.fast_tokenizers import fast_tokenizer
 from kftune.models.gpt2.gpt2_preset import save_float16_preset
 from kftune.models.gpt2.gpt2_pretrainer import compile_pretrainer, gpt2_pretrainer
 from kftune.models.gpt2.gpt2_text_classifier import GPT2TextClassifier
@@ -25,8 +25,8 @@ __all__ = [
     "TextClassifierPreprocessor",
     "TrainableGuard",
     "attach_head",
-    "byte_level_bpe",
     "compile_pretrainer",
+    "fast_tokenizer",
     "gpt2_pretrainer",
     "load_backbone",
     "load_preprocessor",

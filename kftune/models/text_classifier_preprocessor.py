@@ -5,7 +5,7 @@ import keras_hub
 import numpy as np
 import tensorflow as tf
 
-from kftune.models.byte_level_bpe import GPT2_LIKE_TOKENIZERS, byte_level_bpe
+from kftune.models.fast_tokenizers import fast_tokenizer
 from kftune.models.texts import as_texts
 
 _TEXTS_AT_ONCE = 4096
@@ -19,11 +19,12 @@ class TextClassifierPreprocessor(keras_hub.models.TextClassifierPreprocessor):
     The mask alone tells what is padding: GPT-2 in KerasHub pads with id 0, which is
     also the token `!`.
 
-    Outside a TensorFlow graph the tokenizers of GPT-2, BART and RoBERTa give exactly
-    the ids of `transformers`, at a cost that grows evenly with the text. In a graph
-    (`tf.data`, SavedModel) KerasHub's own tokenizer runs: it joins several line breaks
-    before a word into one token where GPT-2 does not, drops what follows a NUL, and is
-    slow on words of thousands of letters. Letters: B batch, T `sequence_length`.
+    Outside a TensorFlow graph the common tokenizers give exactly the ids of
+    transformers (see `kftune.models.fast_tokenizers`), at a cost that grows evenly with
+    the text. In a graph (`tf.data`, SavedModel) KerasHub's own tokenizer runs, which
+    differs on rare text: GPT-2's joins line breaks before a word, drops what follows a
+    NUL, and is slow on words of thousands of letters; BERT's takes "…" for "...".
+    Letters: B batch, T `sequence_length`.
 
     Args:
         tokenizer: a `keras_hub.tokenizers.Tokenizer`.
@@ -157,11 +158,12 @@ class TextClassifierPreprocessor(keras_hub.models.TextClassifierPreprocessor):
 
     def _tokenize(self, texts):
         """Token ids of each text, without start and end token."""
-        if not isinstance(self.tokenizer, GPT2_LIKE_TOKENIZERS):
+        vocabulary = getattr(self.tokenizer, "vocabulary", None)
+        if self._fast_tokenizer is None or self._fast_vocabulary is not vocabulary:
+            self._fast_tokenizer = fast_tokenizer(self.tokenizer)
+            self._fast_vocabulary = vocabulary
+        if self._fast_tokenizer is None:
             return self.tokenizer.tokenize(texts)
-        if self._fast_vocabulary is not self.tokenizer.vocabulary:
-            self._fast_tokenizer = byte_level_bpe(self.tokenizer)
-            self._fast_vocabulary = self.tokenizer.vocabulary
         encodings = self._fast_tokenizer.encode_batch_fast(texts)
         return [encoding.ids for encoding in encodings]
 
