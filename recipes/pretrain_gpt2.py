@@ -71,7 +71,7 @@ def main(
     tokenizer = keras_hub.tokenizers.GPT2Tokenizer(
         str(vocabulary / "vocabulary.json"), str(vocabulary / "merges.txt")
     )
-    bpe = kftune.models.byte_level_bpe(tokenizer)
+    bpe = kftune.models.fast_tokenizer(tokenizer)
     token_rows = [row.ids for row in bpe.encode_batch_fast(passages["text"])]
 
     backbone = keras_hub.models.GPT2Backbone(

@@ -68,7 +68,7 @@ def test_a_teacher_is_trained_and_asked(run_script, options, tmp_path):
     plain, teacher, taught = (tmp_path / name for name in ("plain", "teacher", "run"))
     common = options[options.index("--corpora") :]
     for step in (
-        ("pretrain_gpt2.py", *options, "--epochs", 1, "--out", plain),
+        ("pretrain_gpt2.py", *options, "--epochs", 2, "--out", plain),
         (
             *("train_teacher.py", *common, "--preset", plain / "preset"),
             *("--sequence-length", 24, "--learning-rate", 1e-2, "--out", teacher),
