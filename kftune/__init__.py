@@ -7,13 +7,7 @@ import importlib
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = (
-    "data",
-    "evaluation",
-    "models",
-    "training",
-    "tuning",
-)
+_SUBPACKAGES = ("data", "evaluation", "layers", "models", "training", "tuning")
 
 __all__ = ["__version__", *_SUBPACKAGES]
 
