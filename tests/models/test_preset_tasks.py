@@ -1,0 +1,310 @@
+import json
+import socket
+
+import keras
+import keras_hub
+import numpy as np
+import pytest
+
+from kftune.models import (
+    DenseHead,
+    GPT2TextClassifier,
+    GPT2TextClassifierPreprocessor,
+    TextClassifier,
+    attach_head,
+    load_backbone,
+    load_preprocessor,
+    preset_catalog,
+)
+from kftune.tuning import freeze
+
+pytestmark = pytest.mark.backend
+
+TEXTS = ["good film", "it's a slow start!", "", "The film isn't bad: see it. " * 9]
+FILES = [
+    "assets",
+    "config.json",
+    "metadata.json",
+    "model.weights.h5",
+    "preprocessor.json",
+    "task.json",
+    "task.weights.h5",
+    "tokenizer.json",
+]
+
+
+@pytest.fixture
+def task(gpt2_backbone, gpt2_tokenizer):
+    return GPT2TextClassifier(
+        gpt2_backbone,
+        2,
+        GPT2TextClassifierPreprocessor(gpt2_tokenizer, 20, truncate="left"),
+        pooling="last_mean",
+        hidden_dim=4,
+        label_names=["rotten", "fresh"],
+    )
+
+
+@pytest.fixture
+def saved(task, tmp_path):
+    task.save_to_preset(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+@pytest.fixture
+def language_model(gpt2_backbone, gpt2_tokenizer, tmp_path):
+    """A KerasHub preset of a language model, as a shipped one is."""
+    preprocessor = keras_hub.models.GPT2CausalLMPreprocessor(gpt2_tokenizer, 24)
+    task = keras_hub.models.GPT2CausalLM(gpt2_backbone, preprocessor)
+    task.save_to_preset(str(tmp_path / "lm"))
+    return tmp_path / "lm"
+
+
+def assert_same_predictions(one, other):
+    expected = one.predict(TEXTS, verbose=0)
+    received = other.predict(TEXTS, verbose=0)
+    for wanted, got in zip(
+        keras.tree.flatten(expected), keras.tree.flatten(received), strict=True
+    ):
+        assert np.ptp(wanted) > 1e-4
+        np.testing.assert_allclose(got, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("cls", [GPT2TextClassifier, TextClassifier])
+def test_a_saved_task_comes_back_whole(task, saved, cls):
+    again = cls.from_preset(saved, offline=True)
+    assert type(again) is GPT2TextClassifier
+    assert_same_predictions(task, again)
+    assert again.label_names == ["rotten", "fresh"]
+    assert again.preprocessor.truncate == "left"
+    assert sorted(path.name for path in saved.iterdir()) == FILES
+
+
+def test_keras_hub_opens_a_saved_task(task, saved):
+    again = keras_hub.models.TextClassifier.from_preset(str(saved))
+    assert type(again) is GPT2TextClassifier
+    assert_same_predictions(task, again)
+
+
+def test_keras_hub_makes_ours_from_a_language_model(language_model):
+    task = keras_hub.models.TextClassifier.from_preset(
+        str(language_model), num_classes=3
+    )
+    assert type(task) is GPT2TextClassifier
+    assert task.preprocessor.sequence_length == 24
+    assert task.predict(TEXTS, verbose=0).shape == (4, 3)
+
+
+def test_several_heads_come_back(gpt2_backbone, gpt2_tokenizer, tmp_path):
+    heads = {"b": DenseHead(3), "a": DenseHead(2, hidden_dim=4, label_names=["n", "y"])}
+    preprocessor = GPT2TextClassifierPreprocessor(gpt2_tokenizer)
+    task = attach_head(gpt2_backbone, heads, preprocessor)
+    task.save_to_preset(tmp_path)
+    again = TextClassifier.from_preset(tmp_path)
+    assert again.label_names == {"b": None, "a": ["n", "y"]}
+    assert_same_predictions(task, again)
+
+
+def test_frozen_weights_stay_frozen(task, tmp_path, quick):
+    freeze(task, "all_but_last:1")
+    task.save_to_preset(tmp_path)
+    again = TextClassifier.from_preset(tmp_path)
+    assert again.freeze_policy == "all_but_last:1"
+    wanted = [weight.trainable for weight in task.weights]
+    assert [weight.trainable for weight in again.weights] == wanted
+    assert not all(wanted)
+    assert any(wanted)
+    again.compile(keras.optimizers.Adam(0.1), **quick)
+    before = again.get_weights()
+    again.fit(TEXTS, [0, 1, 0, 1], verbose=0)
+    for weight, old, trainable in zip(again.weights, before, wanted, strict=True):
+        if not trainable:
+            np.testing.assert_array_equal(weight.numpy(), old)
+
+
+def test_saving_again_replaces_the_task_and_leaves_other_files(task, saved):
+    (saved / "notes.txt").write_text("mine")
+    task.head.set_weights([w + 1 for w in task.head.get_weights()])
+    task.save_to_preset(saved)
+    assert_same_predictions(task, TextClassifier.from_preset(saved))
+    assert sorted(path.name for path in saved.iterdir()) == sorted(
+        [*FILES, "notes.txt"]
+    )
+
+
+def test_a_failed_save_leaves_the_old_task(task, saved, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError("disk full")
+
+    old = TextClassifier.from_preset(saved)
+    task.head.set_weights([w + 1 for w in task.head.get_weights()])
+    monkeypatch.setattr(type(task.preprocessor), "save_to_preset", fail)
+    with pytest.raises(OSError, match="disk full"):
+        task.save_to_preset(saved)
+    monkeypatch.undo()
+    assert_same_predictions(old, TextClassifier.from_preset(saved))
+    assert sorted(path.name for path in saved.iterdir()) == FILES
+
+
+def test_a_new_head_on_a_language_model(language_model):
+    task = TextClassifier.from_preset(language_model, label_names=["no", "yes"])
+    assert type(task) is GPT2TextClassifier
+    assert (task.pooling, task.preprocessor.sequence_length) == ("last", 24)
+    assert task.preprocessor.add_start_token
+    assert task.preprocessor.add_end_token
+    expected = load_backbone(language_model).get_weights()
+    for weight, wanted in zip(task.backbone.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(weight, wanted)
+
+
+def test_options_reach_head_pooling_and_preprocessor(language_model):
+    task = GPT2TextClassifier.from_preset(
+        language_model,
+        num_classes=2,
+        pooling="mean",
+        hidden_dim=5,
+        dropout=0.4,
+        sequence_length=10,
+    )
+    assert (task.pooling, task.head.hidden_dim, task.head.dropout) == ("mean", 5, 0.4)
+    assert task.preprocessor.sequence_length == 10
+
+
+def test_a_new_head_on_a_saved_task_keeps_its_preprocessing(saved):
+    task = TextClassifier.from_preset(saved, num_classes=5, sequence_length=12)
+    assert task.predict(TEXTS, verbose=0).shape == (4, 5)
+    assert task.label_names is None
+    assert task.preprocessor.truncate == "left"
+    assert task.preprocessor.sequence_length == 12
+
+
+def test_heads_by_name_from_a_preset(language_model):
+    heads = {"a": DenseHead(2), "b": DenseHead(1, problem_type="regression")}
+    task = TextClassifier.from_preset(language_model, head=heads)
+    outputs = task.predict(TEXTS, verbose=0)
+    assert {name: values.shape for name, values in outputs.items()} == {
+        "a": (4, 2),
+        "b": (4, 1),
+    }
+
+
+def test_random_weights_on_request(task, saved):
+    again = TextClassifier.from_preset(saved, load_weights=False)
+    embeddings = [
+        keras.ops.convert_to_numpy(t.backbone.token_embedding.embeddings)
+        for t in (task, again)
+    ]
+    assert not np.allclose(*embeddings)
+
+
+def test_weights_stored_as_float16_are_computed_in_float32(
+    gpt2_backbone, gpt2_tokenizer, tmp_path
+):
+    from kftune.models.gpt2.gpt2_preset import save_float16_preset
+
+    save_float16_preset(gpt2_backbone, gpt2_tokenizer, tmp_path / "half")
+    task = TextClassifier.from_preset(tmp_path / "half", num_classes=2)
+    assert task.backbone.dtype_policy.name == "float32"
+    for weight, wanted in zip(
+        task.backbone.get_weights(), gpt2_backbone.get_weights(), strict=True
+    ):
+        assert weight.dtype == np.float32
+        np.testing.assert_allclose(weight, wanted, atol=1e-3)
+
+
+@pytest.mark.parametrize("from_saved", [True, False])
+def test_the_dtype_of_the_backbone(saved, from_saved):
+    options = {} if from_saved else {"num_classes": 2}
+    task = TextClassifier.from_preset(saved, dtype="bfloat16", **options)
+    assert task.backbone.dtype_policy.name == "bfloat16"
+    assert task.predict(TEXTS, verbose=0).dtype == np.float32
+
+
+def test_offline_touches_no_network(saved, language_model, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(preset_catalog, "SHIPPED_FOLDER", language_model.parent)
+    task = TextClassifier.from_preset("lm", num_classes=2, offline=True)
+    assert task.predict(TEXTS, verbose=0).shape == (4, 2)
+    assert TextClassifier.from_preset(saved, offline=True).head.num_classes == 2
+
+
+def test_backbone_and_preprocessor_alone(task, saved):
+    backbone, rows = load_backbone(saved), load_preprocessor(saved, sequence_length=9)
+    assert backbone.count_params() == task.backbone.count_params()
+    assert type(rows) is GPT2TextClassifierPreprocessor
+    assert max(map(len, rows.tokenize_rows(TEXTS))) == 9
+
+
+def test_a_preset_without_a_head_asks_for_one(language_model):
+    with pytest.raises(ValueError, match="num_classes, label_names or head"):
+        TextClassifier.from_preset(language_model)
+
+
+def test_options_for_a_saved_head_are_refused(saved):
+    with pytest.raises(ValueError, match="dropout"):
+        TextClassifier.from_preset(saved, dropout=0.5)
+
+
+def test_another_model_than_the_class_is_refused(tmp_path):
+    backbone = keras_hub.models.BertBackbone(
+        vocabulary_size=9, num_layers=1, num_heads=1, hidden_dim=4, intermediate_dim=4
+    )
+    attach_head(backbone, 2).save_to_preset(tmp_path)
+    with pytest.raises(ValueError, match="GPT2TextClassifier.*BertBackbone"):
+        GPT2TextClassifier.from_preset(tmp_path, num_classes=2)
+    with pytest.raises(ValueError, match="Received: TextClassifier"):
+        GPT2TextClassifier.from_preset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("config.json", {"num_classes": 2}),
+        ("model.weights.h5", {}),
+        ("model.weights.h5", {"num_classes": 2}),
+        ("task.weights.h5", {}),
+        ("assets", {}),
+    ],
+)
+def test_a_missing_file_is_one_clear_error(saved, name, options):
+    (saved / name).rename(saved.parent / "away")
+    with pytest.raises(FileNotFoundError, match=f"{saved}.*Nothing was loaded"):
+        TextClassifier.from_preset(saved, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("config.json", {"num_classes": 2}),
+        ("model.weights.h5", {}),
+        ("model.weights.h5", {"num_classes": 2}),
+        ("task.weights.h5", {}),
+        ("task.json", {}),
+    ],
+)
+def test_a_truncated_file_is_one_clear_error(saved, name, options):
+    path = saved / name
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match=f"{saved}.*Nothing was loaded"):
+        TextClassifier.from_preset(saved, **options)
+
+
+def test_weights_of_another_architecture_are_one_clear_error(saved):
+    config = json.loads((saved / "task.json").read_text())
+    config["config"]["backbone"]["config"]["num_layers"] = 3
+    (saved / "task.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=f"{saved}.*Nothing was loaded"):
+        TextClassifier.from_preset(saved)
+
+
+def test_a_folder_of_something_else_is_one_clear_error(tmp_path):
+    (tmp_path / "config.json").write_text('{"layers": 2}')
+    with pytest.raises(ValueError, match=r"registered_name nor model_type.*'layers'"):
+        TextClassifier.from_preset(tmp_path, num_classes=2)
+    (tmp_path / "config.json").write_text('{"model_type": "no_such"}')
+    with pytest.raises(ValueError, match="no_such"):
+        TextClassifier.from_preset(tmp_path, num_classes=2)
