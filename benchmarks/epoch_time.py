@@ -6,7 +6,7 @@ The same GPT-2 (`gpt2_tiny_en`), rows and batch size on both sides, and a new De
 head: ours on length buckets with the task's own settings, stock a `keras_hub`
 GPT2Backbone with `GlobalAveragePooling1D` and `Dense` on rows padded to 64 and to 128
 tokens, compiled with Keras's defaults. One warm-up epoch of each, then they take turns.
-Prints medians and ratios. --share takes that part of the training rows, drawn at random.
+Prints medians and ratios. --share takes a part of the training rows, drawn at random.
 """
 
 import argparse
