@@ -23,7 +23,8 @@ class LeftEdge(keras.layers.Layer):
 
     Example:
     ```python
-    token_ids, padding_mask = LeftEdge()([[0, 0, 7, 8]], [[0, 0, 1, 1]])
+    align = LeftEdge()
+    align(np.array([[0, 0, 7, 8]]), np.array([[0, 0, 1, 1]]))
     # [[7, 8, 0, 0]], [[1, 1, 0, 0]]
     ```
     """

@@ -4,7 +4,10 @@ import os
 import tempfile
 from pathlib import Path
 
+import keras
+
 from kftune.models.converters.hf_gpt2 import gpt2_head_options, load_gpt2_head
+from kftune.models.layer_tree import sublayers
 from kftune.models.preset_catalog import locate
 from kftune.models.preset_folders import (
     clear_errors,
@@ -110,6 +113,28 @@ class PresetTask:
                     place.mkdir(exist_ok=True)
                 else:
                     os.replace(path, place)
+
+    def save_task_weights(self, filepath):
+        """Saves the weights outside the backbone, without the optimizer's slots.
+
+        KerasHub would save those with them: twice the size of the whole model.
+
+        Args:
+            filepath: `str` that ends in `.weights.h5`.
+        """
+        keras.saving.save_weights(self, filepath, objects_to_skip=self._apart())
+
+    def load_task_weights(self, filepath):
+        """Loads what `save_task_weights` saved.
+
+        Args:
+            filepath: `str` that ends in `.weights.h5`.
+        """
+        keras.saving.load_weights(self, filepath, objects_to_skip=self._apart())
+
+    def _apart(self):
+        """What does not belong to the head's file."""
+        return [*sublayers(self.backbone), *filter(None, [self.optimizer])]
 
 
 def _saved_task(cls, folder, load_weights, dtype, options):

@@ -1,6 +1,7 @@
 import json
 import socket
 
+import h5py
 import keras
 import keras_hub
 import numpy as np
@@ -120,6 +121,19 @@ def test_frozen_weights_stay_frozen(task, tmp_path, quick):
     for weight, old, trainable in zip(again.weights, before, wanted, strict=True):
         if not trainable:
             np.testing.assert_array_equal(weight.numpy(), old)
+
+
+def test_a_trained_task_is_saved_without_its_optimizer(task, tmp_path, quick, recwarn):
+    task.compile("adam", **quick)
+    task.fit(TEXTS, [0, 1, 0, 1], verbose=0)
+    task.save_to_preset(tmp_path / "trained")
+    recwarn.clear()
+    assert_same_predictions(task, TextClassifier.from_preset(tmp_path / "trained"))
+    assert not [w for w in recwarn if "optimizer" in str(w.message)]
+    stored = []
+    with h5py.File(tmp_path / "trained" / "task.weights.h5") as file:
+        file.visititems(lambda name, item: stored.append(getattr(item, "size", 0)))
+    assert sum(stored) == task.head.count_params()
 
 
 def test_saving_again_replaces_the_task_and_leaves_other_files(task, saved):
