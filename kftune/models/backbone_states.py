@@ -48,21 +48,22 @@ def hidden_states(backbone, token_ids, padding_mask):
     return outputs[_output_name(backbone)] if isinstance(outputs, dict) else outputs
 
 
-def freeze_unused_layers(backbone):
-    """Freezes layers that `hidden_states` does not depend on: pooler, decoder.
+def layers_without_effect(backbone):
+    """Lists the layers that `hidden_states` does not depend on: pooler, decoder.
 
     They get no gradient, but an optimizer with weight decay would shrink them.
 
     Args:
         backbone: `keras_hub.models.Backbone` over text.
+
+    Returns:
+        List of layers.
     """
     outputs = backbone.output
     if not isinstance(outputs, dict):
-        return
+        return []
     used = keras.Model(backbone.input, outputs[_output_name(backbone)]).layers
-    for layer in backbone.layers:
-        if layer not in used:
-            layer.trainable = False
+    return [layer for layer in backbone.layers if layer not in used]
 
 
 def is_causal(backbone):

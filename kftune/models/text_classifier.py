@@ -5,9 +5,9 @@ import keras_hub
 
 from kftune.layers import LeftEdge, MaskedPooling
 from kftune.models.backbone_states import (
-    freeze_unused_layers,
     hidden_states,
     is_causal,
+    layers_without_effect,
 )
 from kftune.models.heads import DenseHead
 from kftune.models.preset_tasks import PresetTask
@@ -84,7 +84,8 @@ class TextClassifier(
         states = hidden_states(backbone, token_ids, padding_mask)
         pooled = self.pool(states, padding_mask)
         outputs = {name: layer(pooled) for name, layer in self.heads.items()}
-        freeze_unused_layers(backbone)
+        for layer in self.unused_layers:
+            layer.trainable = False
         if not self.has_several_heads:
             outputs = outputs["head"]
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
@@ -98,6 +99,11 @@ class TextClassifier(
     def head(self):
         """The `DenseHead`, or a dict of them by name if there are several."""
         return dict(self.heads) if self.has_several_heads else self.heads["head"]
+
+    @property
+    def unused_layers(self):
+        """Layers of the backbone that no output depends on; they are never trained."""
+        return layers_without_effect(self.backbone)
 
     @property
     def label_names(self):

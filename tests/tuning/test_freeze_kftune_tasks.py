@@ -57,3 +57,22 @@ def test_losses_and_metrics_of_several_heads_are_kept(gpt2, batch):
     after = task.evaluate(x, labels, verbose=0, return_dict=True)
     assert after == pytest.approx(before)
     task.fit(x, labels, verbose=0)
+
+
+@pytest.mark.parametrize("policy", ["nothing", "all_but_last:1", "embeddings"])
+def test_layers_that_take_no_part_are_never_trained(policy, bart, batch):
+    x, y = batch
+    backbone = bart.backbone
+    task = attach_head(backbone, 3)
+    task.compile(keras.optimizers.AdamW(0.1, weight_decay=0.5))
+    freeze(task, policy)
+    decoder = [w for w in backbone.weights if "decoder" in w.path]
+    before = [np.array(keras.ops.convert_to_numpy(w)) for w in decoder]
+    slots = len(task.optimizer.variables)
+    task.fit(x, y, verbose=0)
+    assert slots == 2 + 2 * len(task.trainable_variables)
+    assert decoder and not any(weight.trainable for weight in decoder)
+    for old, new in zip(before, decoder, strict=True):
+        assert np.array_equal(old, keras.ops.convert_to_numpy(new))
+    trained = {weight.path for weight in task.trainable_variables}
+    assert any("transformer_encoder_layer_1" in path for path in trained)
