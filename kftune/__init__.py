@@ -7,13 +7,19 @@ import importlib
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("data", "evaluation", "layers", "models", "training", "tuning")
-
-__all__ = ["__version__", *_SUBPACKAGES]
+__all__ = [
+    "__version__",
+    "data",
+    "evaluation",
+    "layers",
+    "models",
+    "training",
+    "tuning",
+]
 
 
 def __getattr__(name):
-    if name in _SUBPACKAGES:
+    if name in __all__:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
