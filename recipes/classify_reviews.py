@@ -61,6 +61,7 @@ def main(
     """
     settings = dict(locals())
     started = time.perf_counter()
+    kftune.training.open_run(out, settings)
     kftune.training.use_compilation_cache()
     keras.utils.set_random_seed(seed)
 
@@ -97,7 +98,7 @@ def main(
     callbacks = kftune.training.standard_callbacks(out, "val_accuracy", mode="max")
     position = kftune.training.DataPosition(train)
     fit_started = time.perf_counter()
-    task.fit(
+    fitted = task.fit(
         train,
         epochs=epochs,
         validation_data=validation,
@@ -121,9 +122,8 @@ def main(
     print(f"Baselines: {baselines}")
 
     task.save_to_preset(out / "model")
-    history = kftune.training.read_history(out)
     kftune.evaluation.plot_curves(
-        history, out / "curves.png", title=f"{preset}, {data}"
+        kftune.training.read_history(out), out / "curves.png", title=f"{preset}, {data}"
     )
     kftune.evaluation.plot_confusion(scores.confusion, names, out / "confusion.png")
     kftune.evaluation.write_results(
@@ -134,7 +134,7 @@ def main(
             "fit": fit_seconds,
             "all": time.perf_counter() - started,
         },
-        examples_per_second=len(splits["train"]) * len(history["loss"]) / fit_seconds,
+        examples_per_second=len(splits["train"]) * len(fitted.epoch) / fit_seconds,
         test={"accuracy": scores.accuracy, "macro_f1": scores.macro_f1},
         baselines=baselines,
     )

@@ -59,6 +59,7 @@ def main(
         out: folder for vocabulary, backups, history.csv, results.json and preset/.
     """
     settings = dict(locals())
+    kftune.training.open_run(out, settings, may_differ=["epochs", "decay_epochs"])
     kftune.training.use_compilation_cache()
     keras.utils.set_random_seed(seed)
 
@@ -137,7 +138,9 @@ def main(
             kftune.training.ScoreCallback(score, prefix="perplexity_"),
             kftune.training.TokensPerSecond(epoch_steps * max_tokens),
             keras.callbacks.CSVLogger(out / "history.csv", append=True),
-            keras.callbacks.BackupAndRestore(out / "backup", delete_checkpoint=False),
+            keras.callbacks.BackupAndRestore(
+                out / "backup", double_checkpoint=True, delete_checkpoint=False
+            ),
         ],
     )
     kftune.models.save_float16_preset(backbone, tokenizer, out / "preset", dropout)

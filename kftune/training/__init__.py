@@ -5,12 +5,9 @@ from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
 from kftune.training.jit_compile import choose_jit_compile
 from kftune.training.pretraining_rows import PretrainingRows, passages_alone
+from kftune.training.run_folder import BEST_WEIGHTS, open_run, read_history
 from kftune.training.score_callback import ScoreCallback
-from kftune.training.standard_callbacks import (
-    BEST_WEIGHTS,
-    read_history,
-    standard_callbacks,
-)
+from kftune.training.standard_callbacks import standard_callbacks
 from kftune.training.teacher import Teacher, embeddings_from_teacher
 from kftune.training.tokens_per_second import TokensPerSecond
 from kftune.training.warmup_stable_decay import WarmupStableDecay
@@ -26,6 +23,7 @@ __all__ = [
     "WarmupStableDecay",
     "choose_jit_compile",
     "embeddings_from_teacher",
+    "open_run",
     "passages_alone",
     "read_history",
     "standard_callbacks",

@@ -16,8 +16,8 @@ class Teacher:
     Args:
         classifier: `kftune.models.TextClassifier` with one head of two classes, the
             second of which means praise.
-        memory: str or path of a folder. Answers are kept there, by a hash of the texts,
-            and not computed again; ask another teacher with another folder.
+        memory: str or path of a folder. Answers are kept there, by a hash of the texts
+            and the weights, and not computed again.
         batch_size: int, texts a step.
 
     Raises:
@@ -53,14 +53,19 @@ class Teacher:
             and `"praise"`, float32 [N], the probability of praise, 0 to 1.
         """
         texts = list(texts)
-        digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
-        path = self.memory / f"{digest}.npz"
+        path = self.memory / f"{self._digest(texts)}.npz"
         if not path.exists():
             answers = self._answer(texts)
             with write_aside(path) as aside:
                 np.savez(aside, **answers)
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
+
+    def _digest(self, texts):
+        digest = hashlib.sha256("\0".join(texts).encode())
+        for weight in self.classifier.get_weights():
+            digest.update(weight.tobytes())
+        return digest.hexdigest()[:16]
 
     def _answer(self, texts):
         rows = self.classifier.preprocessor.tokenize_rows(texts)

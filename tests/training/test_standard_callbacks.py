@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from kftune.training.run_folder import open_run, read_history
 from kftune.training.standard_callbacks import standard_callbacks
 
 pytestmark = pytest.mark.backend
@@ -24,6 +25,7 @@ def fit(folder, rate=0.05, epochs=6, stop_in=None, patience=9):
         if epoch == stop_in:
             raise StoppedError
 
+    open_run(folder, {"rate": rate})
     callbacks = standard_callbacks(folder, "val_loss", "min", patience)
     if stop_in is not None:
         callbacks.append(keras.callbacks.LambdaCallback(on_epoch_begin=stop))
@@ -65,6 +67,20 @@ def test_the_best_weights_survive_a_stop_and_worse_epochs(tmp_path):
     assert model.evaluate(X, X, verbose=0) == pytest.approx(losses[0], rel=1e-5)
 
 
+def test_a_kill_while_the_backup_is_written_is_survived(tmp_path):
+    whole = fit(tmp_path / "whole")
+    broken = tmp_path / "broken"
+    with pytest.raises(StoppedError):
+        fit(broken, stop_in=3)
+    weights = broken / "backup" / "latest.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:100])
+    resumed = fit(broken)
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+    # An epoch was trained twice; the history has it once.
+    assert len(read_history(broken)["val_loss"]) == 6
+
+
 def test_training_stops_without_progress(tmp_path):
     fit(tmp_path, rate=0.5, patience=2)
     assert len(history(tmp_path)) == 3
@@ -72,5 +88,4 @@ def test_training_stops_without_progress(tmp_path):
 
 def test_mode_must_be_known(tmp_path):
     with pytest.raises(ValueError, match="Received: 'auto'"):
-        standard_callbacks(tmp_path / "new", mode="auto")
-    assert not (tmp_path / "new").exists()
+        standard_callbacks(tmp_path, mode="auto")

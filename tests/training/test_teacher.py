@@ -43,6 +43,10 @@ def test_answers_are_remembered(tmp_path, monkeypatch):
     np.testing.assert_array_equal(first["embedding"], again["embedding"])
     with pytest.raises(TypeError):
         teacher.ask(TEXTS[:2])
+    weights = teacher.classifier.get_weights()
+    teacher.classifier.set_weights([weight + 1 for weight in weights])
+    with pytest.raises(TypeError):
+        teacher.ask(TEXTS)
 
 
 def test_a_teacher_has_two_classes(tmp_path):

@@ -1,0 +1,104 @@
+"""The folder of a run: new, or that of a stopped run that goes on."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+from kftune.files import write_aside
+
+BACKUP = "backup"
+BEST_WEIGHTS = "best.weights.h5"
+HISTORY = "history.csv"
+_SETTINGS = "settings.json"
+
+
+def open_run(folder, settings, may_differ=()):
+    """Make ready the folder of a run, and tell whether a stopped one goes on.
+
+    A run goes on if `backup/` is there, which Keras removes when training ends, and if
+    it was started with the same settings. What an ended run left is cleared away, so
+    that nothing of it is taken for the new one's.
+
+    Args:
+        folder: str or path, made when missing.
+        settings: dict of what the training depends on, written to `settings.json`.
+        may_differ: names of settings that may change when a run goes on.
+
+    Returns:
+        bool, `True` if a stopped run goes on.
+
+    Raises:
+        ValueError: If a stopped run has other settings; lists them all.
+
+    Example:
+    ```python
+    open_run("runs/reviews", {"epochs": 3, "seed": 0})
+    ```
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = json.loads(json.dumps(settings, default=str))
+    resumed = (folder / BACKUP).exists() and (folder / _SETTINGS).exists()
+    if resumed:
+        before = json.loads((folder / _SETTINGS).read_text("utf-8"))
+        _check_same(folder, before, settings, may_differ)
+        _drop_cut_line(folder / HISTORY)
+        print(f"{folder}: going on after {len(_rows(folder))} epochs")
+    else:
+        _clear(folder)
+    with write_aside(folder / _SETTINGS) as aside:
+        aside.write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
+    return resumed
+
+
+def read_history(folder):
+    """Read what each epoch of a run logged, those before a stop included.
+
+    Args:
+        folder: str or path of the run.
+
+    Returns:
+        Dict of log entry to list of float, one an epoch; empty without epochs.
+    """
+    rows = _rows(Path(folder))
+    names = rows[0].keys() - {"epoch"} if rows else ()
+    return {name: [float(row[name]) for row in rows] for name in sorted(names)}
+
+
+def _rows(folder):
+    """Whole rows of the history; of an epoch that was trained again, the last one."""
+    path = folder / HISTORY
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if all(row.values())]
+    return list({row["epoch"]: row for row in rows}.values())
+
+
+def _check_same(folder, before, now, may_differ):
+    changed = [
+        f"{name}: {before.get(name)!r}, now {now.get(name)!r}"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name) and name not in may_differ
+    ]
+    if changed:
+        raise ValueError(
+            f"{folder} holds a stopped run with other settings. Expected the same, to "
+            f"go on with it. Received {'; '.join(changed)}. Choose another folder, or "
+            f"delete {folder / BACKUP} to start anew."
+        )
+
+
+def _drop_cut_line(path):
+    """Take away a line that a kill has cut off: the next would go on in it."""
+    if path.exists():
+        text = path.read_text("utf-8")
+        with write_aside(path) as aside:
+            aside.write_text(text[: text.rfind("\n") + 1], "utf-8")
+
+
+def _clear(folder):
+    shutil.rmtree(folder / BACKUP, ignore_errors=True)
+    for name in (BEST_WEIGHTS, HISTORY):
+        (folder / name).unlink(missing_ok=True)

@@ -1,0 +1,44 @@
+import pytest
+
+from kftune.training.run_folder import open_run, read_history
+
+
+def stopped(folder, settings):
+    """A folder as a killed run leaves it."""
+    open_run(folder, settings)
+    (folder / "backup").mkdir()
+    (folder / "best.weights.h5").write_text("weights")
+    (folder / "history.csv").write_text("epoch,loss\n0,3.0\n1,2.0\n1,1.5\n2,")
+
+
+def test_a_stopped_run_goes_on_with_the_same_settings(tmp_path, capsys):
+    stopped(tmp_path, {"epochs": 3, "out": tmp_path})
+    assert open_run(tmp_path, {"epochs": 3, "out": tmp_path})
+    assert "going on after 2 epochs" in capsys.readouterr().out
+    assert (tmp_path / "best.weights.h5").exists()
+    # The next epoch's line does not go on in one that a kill has cut off.
+    assert (tmp_path / "history.csv").read_text().endswith("1,1.5\n")
+
+
+def test_other_settings_are_refused_all_at_once(tmp_path):
+    stopped(tmp_path, {"freeze": "nothing", "seed": 0, "epochs": 3})
+    message = "epochs: 3, now 4; freeze: 'nothing', now 'backbone'.*delete"
+    with pytest.raises(ValueError, match=message):
+        open_run(tmp_path, {"freeze": "backbone", "seed": 0, "epochs": 4})
+    assert open_run(
+        tmp_path, {"freeze": "nothing", "seed": 0, "epochs": 4}, may_differ=["epochs"]
+    )
+
+
+def test_an_ended_run_leaves_nothing_to_the_next(tmp_path):
+    stopped(tmp_path, {"seed": 0})
+    (tmp_path / "backup").rmdir()
+    assert not open_run(tmp_path, {"seed": 1})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["settings.json"]
+
+
+def test_history_has_each_whole_epoch_once(tmp_path):
+    stopped(tmp_path, {})
+    # The third line was trained again, the last one is cut off.
+    assert read_history(tmp_path) == {"loss": [3.0, 1.5]}
+    assert read_history(tmp_path / "missing") == {}
