@@ -22,6 +22,8 @@ def attach_head(backbone, head, preprocessor=None, **options):
         A compiled `TextClassifier`; for a GPT-2 and an `int` a `GPT2TextClassifier`.
 
     Raises:
+        TypeError: if the backbone is no `keras_hub.models.Backbone`, or if there is no
+            such option.
         ValueError: if the backbone is not one over text, or an option does not fit.
 
     Example:

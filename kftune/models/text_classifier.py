@@ -15,6 +15,7 @@ from kftune.models.task_inputs import TaskInputs
 from kftune.models.trainable_guard import TrainableGuard
 
 _DEFAULT_LENGTH = 512
+_TASK_OPTIONS = ("compile", "dtype", "name", "trainable")
 
 
 @keras.saving.register_keras_serializable(package="kftune")
@@ -38,7 +39,8 @@ class TextClassifier(
         pooling: `str`. `"mean"`, `"first"`, `"last"` or `"last_mean"`, see
             `kftune.layers.MaskedPooling`. `None` takes the last token where a token
             sees those before it only, as in GPT-2, else the mean.
-        **kwargs: Passed to `keras_hub.models.TextClassifier`.
+        **kwargs: `name`, `trainable`, `dtype` and `compile`, passed to
+            `keras_hub.models.TextClassifier`.
 
     Call arguments:
         inputs: dict of `token_ids` and `padding_mask`, integer tensors `(B, T)`. 1 in
@@ -48,6 +50,8 @@ class TextClassifier(
         `float32` tensor `(B, C)`, or a dict of them by head.
 
     Raises:
+        TypeError: if there is no such option, or if the backbone is no
+            `keras_hub.models.Backbone`.
         ValueError: if the backbone is not one over text, or if the preprocessor makes
             rows longer than the backbone's positions.
 
@@ -62,7 +66,10 @@ class TextClassifier(
     ```
     """
 
+    known_options = ("pooling", *_TASK_OPTIONS)
+
     def __init__(self, backbone, head, preprocessor=None, *, pooling=None, **kwargs):
+        self._check_arguments(backbone, kwargs)
         pooling = pooling or ("last" if is_causal(backbone) else "mean")
 
         # === Layers ===
@@ -188,6 +195,20 @@ class TextClassifier(
         if "head" in config:
             config["head"] = keras.saving.deserialize_keras_object(config["head"])
         return super().from_config(config)
+
+    def _check_arguments(self, backbone, options):
+        """Refuses what is no backbone, and options that Keras would drop silently."""
+        if unknown := sorted(set(options) - set(_TASK_OPTIONS)):
+            raise TypeError(
+                f"Expected options of {type(self).__name__}: "
+                f"{sorted(self.known_options)}. Received: {unknown}. A DenseHead gets "
+                "its options where it is made."
+            )
+        if not isinstance(backbone, keras_hub.models.Backbone):
+            raise TypeError(
+                "Expected a keras_hub.models.Backbone. Received: "
+                f"{type(backbone).__name__}. Of a task pass task.backbone."
+            )
 
     def _by_head(self, make):
         """What `make` gives for the head, or a dict of it by head."""

@@ -201,3 +201,15 @@ def test_a_backbone_over_images_is_refused():
     )
     with pytest.raises(ValueError, match="ViTBackbone"):
         attach_head(backbone, 2)
+
+
+@pytest.mark.parametrize("head", [DenseHead(2), {"a": DenseHead(2)}])
+def test_options_that_nobody_takes_are_refused_together(head):
+    with pytest.raises(TypeError, match=r"'pooling'.*Received: \['droput', 'size'\]"):
+        attach_head(backbone_of("Bert"), head, size=3, droput=0.3)
+
+
+def test_a_task_in_place_of_its_backbone_is_refused():
+    task = keras_hub.models.BartSeq2SeqLM(backbone_of("Bart"))
+    with pytest.raises(TypeError, match="BartSeq2SeqLM.*task.backbone"):
+        attach_head(task, 2)

@@ -38,7 +38,7 @@ class GPT2TextClassifier(TextClassifier):
             `kftune.layers.MaskedPooling`.
         **kwargs: Arguments of `DenseHead` (`problem_type`, `hidden_dim`,
             `hidden_activation`, `dropout`, `activation`, `use_bias`, `label_names`);
-            others are passed to `keras_hub.models.TextClassifier`.
+            others as for `TextClassifier`.
 
     Call arguments:
         inputs: dict of `token_ids` and `padding_mask`, integer tensors `(B, T)`. 1 in
@@ -48,6 +48,7 @@ class GPT2TextClassifier(TextClassifier):
         `float32` tensor `(B, C)`.
 
     Raises:
+        TypeError: if there is no such option; lists the known ones.
         ValueError: naming the arguments that do not fit.
 
     Example:
@@ -63,6 +64,7 @@ class GPT2TextClassifier(TextClassifier):
 
     backbone_cls = keras_hub.models.GPT2Backbone
     preprocessor_cls = GPT2TextClassifierPreprocessor
+    known_options = (*_HEAD_OPTIONS, *TextClassifier.known_options)
 
     def __init__(
         self, backbone, num_classes, preprocessor=None, *, pooling="last", **kwargs

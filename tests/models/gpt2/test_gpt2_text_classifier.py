@@ -186,3 +186,8 @@ def test_float16_outputs_are_float32():
     task = GPT2TextClassifier(backbone, 2)
     outputs = task.predict({"token_ids": [[1]], "padding_mask": [[1]]}, verbose=0)
     assert outputs.dtype == np.float32
+
+
+def test_a_misspelt_option_is_named_beside_the_known_ones(gpt2_backbone):
+    with pytest.raises(TypeError, match="'problem_type'.*Received: .'problem_typ'"):
+        GPT2TextClassifier(gpt2_backbone, 2, problem_typ="regression")
