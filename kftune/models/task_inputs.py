@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kftune.models.class_labels import class_indices
+
 FEATURES = ("padding_mask", "token_ids")
 
 
@@ -20,8 +22,9 @@ class TaskInputs:
       by `fit` as any array is,
     - a dict of arrays, `token_ids` and `padding_mask`, each `(N, T)`.
 
-    Labels and sample weights may be lists, arrays, or dicts of these by head. Put the
-    mixin before the KerasHub class among the bases.
+    Labels and sample weights may be lists, arrays, or dicts of these by head. Labels
+    of one class a text are integers from 0 to C - 1, or label names of the head. Put
+    the mixin before the KerasHub class among the bases.
     """
 
     def fit(
@@ -48,7 +51,7 @@ class TaskInputs:
 
         Raises:
             TypeError: if text is expected and something else comes.
-            ValueError: if a dict of arrays has other keys.
+            ValueError: if a dict of arrays has other keys, or if a label is no class.
         """
         x, y, sample_weight = self._prepared(x, y, sample_weight)
         if validation_data is not None:
@@ -145,7 +148,7 @@ class TaskInputs:
         return super().call(inputs, training=training, mask=mask)
 
     def _prepared(self, x, y=None, sample_weight=None):
-        """Data as `keras.Model` takes it: tokenised."""
+        """Data as `keras.Model` takes it: tokenised, labels as numbers."""
         if isinstance(x, keras.utils.PyDataset):
             return x, y, sample_weight
         if isinstance(x, tf.data.Dataset):
@@ -154,7 +157,8 @@ class TaskInputs:
             )
             return batches.prefetch(tf.data.AUTOTUNE), y, sample_weight
         x = as_arrays(x) if isinstance(x, dict) else x
-        samples = self.preprocess_samples(x, as_arrays(y), as_arrays(sample_weight))
+        y = class_indices(as_arrays(y), self.head)
+        samples = self.preprocess_samples(x, y, as_arrays(sample_weight))
         return keras.utils.unpack_x_y_sample_weight(samples)
 
     def _prepared_validation(self, data):
