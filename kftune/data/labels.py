@@ -13,7 +13,7 @@ def encode_labels(dataset, names=None, *, column="label"):
     """Numbers the classes from 0 and keeps their names with the column.
 
     Lists of labels (multi-label) and floating-point numbers (regression) are left as
-    they are.
+    they are, whole ones such as 4.0 as well.
 
     Args:
         dataset: `datasets.Dataset`.
@@ -29,7 +29,8 @@ def encode_labels(dataset, names=None, *, column="label"):
 
     Raises:
         ValueError: if the column is missing, there are fewer than two classes, a row
-            has no label, or a label is not among `names`; all unknown ones are listed.
+            has no label, a label is not among `names` (all unknown ones are listed),
+            or `names` are given for lists or floating-point numbers.
 
     Example:
     ```python
@@ -49,6 +50,7 @@ def encode_labels(dataset, names=None, *, column="label"):
         )
     feature = dataset.features[column]
     if is_list_or_float(feature):
+        _check_nameless(names, column, feature)
         return dataset
     classes = {value: _class_of(value, feature) for value in dataset.unique(column)}
     if None in classes.values():
@@ -70,27 +72,38 @@ def encode_labels(dataset, names=None, *, column="label"):
     )
 
 
+def _check_nameless(names, column, feature):
+    """Refuses class names for a column that is not numbered."""
+    if names is not None:
+        raise ValueError(
+            f"Expected strings or integers in {column!r}, to give them the names "
+            f"{list(names)}. Received: {feature}. Leave names out for multi-label or "
+            f"regression; for classes that are written as 1.0, call "
+            f'dataset.cast_column({column!r}, datasets.Value("int64")) before.'
+        )
+
+
 def is_list_or_float(feature):
     """Whether a column's type is that of multi-label or of regression targets."""
     dtype = getattr(feature, "dtype", None) or ""
     return isinstance(feature, List | LargeList) or dtype.startswith("float")
 
 
-def is_missing(label, feature):
-    """Whether a row has no label: `None`, blank, NaN, or the unknown class.
+def is_missing(value, feature):
+    """Whether a row has no label or group: `None`, blank, NaN, or the unknown class.
 
     Args:
-        label: the value.
+        value: the label or group.
         feature: the type of its column, from `dataset.features`.
 
     Returns:
         `bool`.
     """
     if isinstance(feature, ClassLabel):
-        return label is None or label == _UNKNOWN_CLASS
-    if isinstance(label, str):
-        return not label.strip()
-    return label is None or (isinstance(label, float) and math.isnan(label))
+        return value is None or value == _UNKNOWN_CLASS
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _class_of(value, feature):

@@ -5,6 +5,7 @@ import re
 from datasets import Features, Value
 
 _INT = re.compile(r"-?(0|[1-9]\d{0,17})")
+_WHOLE = re.compile(_INT.pattern + r"\.0")
 _FLOAT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
 
 
@@ -12,7 +13,8 @@ def with_numbers(dataset, column):
     """Makes a string column `int64` or `float64` if all its values are numbers.
 
     Blank values become `None`. A value with leading zeros is a code, not a number, and
-    leaves the column as it is.
+    leaves the column as it is. `int64` are also numbers that all end with `.0` beside
+    blank ones: so pandas writes a column of whole numbers that has gaps.
 
     Args:
         dataset: `datasets.Dataset`.
@@ -23,13 +25,12 @@ def with_numbers(dataset, column):
     """
     if column not in dataset.features:
         return dataset
-    values = [value.strip() for value in dataset.unique(column) if value.strip()]
-    number = _number_type(values)
+    values = {value.strip() for value in dataset.unique(column)}
+    number = _number_type(values - {""}, has_gaps="" in values)
     if number is str:
         return dataset
-    features = Features(
-        {**dataset.features, column: Value({int: "int64", float: "float64"}[number])}
-    )
+    dtype = "float64" if number is float else "int64"
+    features = Features({**dataset.features, column: Value(dtype)})
     return dataset.map(
         _convert,
         batched=True,
@@ -38,12 +39,19 @@ def with_numbers(dataset, column):
     )
 
 
-def _number_type(values):
+def _number_type(values, has_gaps):
+    """The function that turns a value into a number; `str` if not all are numbers."""
     if values and all(_INT.fullmatch(value) for value in values):
         return int
+    if values and has_gaps and all(_WHOLE.fullmatch(value) for value in values):
+        return _whole
     if values and all(_FLOAT.fullmatch(value) for value in values):
         return float
     return str
+
+
+def _whole(value):
+    return int(value.strip().removesuffix(".0"))
 
 
 def _convert(batch, column, number):

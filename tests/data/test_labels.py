@@ -1,5 +1,5 @@
 import pytest
-from datasets import ClassLabel, Dataset, Features
+from datasets import ClassLabel, Dataset, Features, Value
 
 from kftune.data import encode_labels
 
@@ -92,6 +92,19 @@ def test_a_missing_column_is_an_error():
 def test_lists_and_floats_pass_through(labels):
     rows = rows_of(labels)
     assert encode_labels(rows) is rows
+
+
+@pytest.mark.parametrize(
+    "labels, received", [([1.0, 0.0], "float64"), ([["a"], ["b"]], "List")]
+)
+def test_names_for_lists_or_floats_are_an_error(labels, received):
+    with pytest.raises(ValueError, match=rf"\['neg', 'pos'\].*Received: .*{received}"):
+        encoded(labels, names=["neg", "pos"])
+
+
+def test_floats_that_were_cast_as_the_error_says_take_names():
+    rows = rows_of([1.0, 0.0]).cast_column("label", Value("int64"))
+    assert encode_labels(rows, names=["neg", "pos"])["label"][:] == [1, 0]
 
 
 def test_encoded_labels_stay_as_they_are():

@@ -5,12 +5,13 @@ import json
 import lzma
 
 import datasets
+import pandas
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import kftune.data
-from kftune.data import read
+from kftune.data import clean, encode_labels, read
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -169,6 +170,9 @@ def test_a_column_that_had_the_name_gives_way_unless_it_is_asked_for(write):
     [
         (["0", "1", ""], [0, 1, None]),
         (["0.5", "-2", "1e3"], [0.5, -2.0, 1000.0]),
+        (["1.0", "", " -3.0 "], [1, None, -3]),
+        (["1.0", "3.0"], [1.0, 3.0]),
+        (["1.0", "", "3.5"], [1.0, None, 3.5]),
         (["1", "x", ""], ["1", "x", ""]),
         (["007", "010"], ["007", "010"]),
         (["nan", "1"], ["nan", "1"]),
@@ -179,6 +183,15 @@ def test_a_label_column_of_numbers_becomes_numbers(write, values, expected, name
     lines = "".join(f"t{i},{value}\n" for i, value in enumerate(values))
     rows = read(write("a.csv", f"text,{name}\n{lines}"), label=name)
     assert rows["label"][:] == expected
+    assert list(map(type, rows["label"][:])) == list(map(type, expected))
+
+
+def test_classes_with_gaps_that_pandas_wrote_are_classes(tmp_path):
+    path = tmp_path / "a.csv"
+    frame = pandas.DataFrame({"text": list("abc"), "label": [1, None, 0]})
+    frame.to_csv(path, index=False)
+    rows, _ = clean(read(path))
+    assert encode_labels(rows).features["label"].names == ["0", "1"]
 
 
 def test_text_that_looks_like_a_number_stays_text(write):
