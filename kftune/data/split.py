@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 
 from datasets import DatasetDict
 
-from kftune.data.labels import is_list_or_float
+from kftune.data.labels import is_list_or_float, is_missing
 from kftune.data.quick_rows import quick_rows
 from kftune.data.same_text import fingerprint, text_columns
 
@@ -37,8 +37,9 @@ def split(
         stratify_by: `str` or `None`. Column of the classes. The default is ignored if
             the dataset has no such column; lists and floating-point numbers are not
             stratified.
-        group_by: `str` or `None`. Rows with one value of this column stay together. The
-            default is ignored if the dataset has no such column.
+        group_by: `str` or `None`. Rows with one value of this column stay together;
+            `None`, blank and NaN are no value. The default is ignored if the dataset
+            has no such column.
         columns: sequence of `str`. The text columns; `None` takes those of `text`,
             `source` and `target` that are there.
         seed: `int`.
@@ -106,7 +107,7 @@ def _bundles(dataset, columns, group_by, seed):
         joined.add(row)
         filled = [name for name in columns if (values[name] or "").strip()]
         keys = [(name, fingerprint(values[name])) for name in filled]
-        if group_by and values[group_by] is not None:
+        if group_by and not is_missing(values[group_by], dataset.features[group_by]):
             keys.append((None, values[group_by]))
         for key in keys:
             joined.join(row, key)

@@ -133,11 +133,12 @@ def test_both_sides_of_parallel_text_are_kept_apart():
 
 
 @pytest.mark.parametrize("blank", ["", " ", None])
-def test_blank_texts_and_missing_groups_bind_nothing(blank):
+@pytest.mark.parametrize("group", ["", " ", None, float("nan")])
+def test_blank_texts_and_missing_groups_bind_nothing(blank, group):
     texts = [blank] * 90 + [f"Text {i}" for i in range(10)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        parts = split(Dataset.from_dict({"text": texts, "group": [None] * 100}))
+        parts = split(Dataset.from_dict({"text": texts, "group": [group] * 100}))
     assert {name: part.num_rows for name, part in parts.items()} == {
         "train": 80,
         "validation": 10,
