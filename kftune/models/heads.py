@@ -1,5 +1,7 @@
 """The Dense head: from one vector a text to classes, labels or numbers."""
 
+import operator
+
 import keras
 
 PROBLEM_TYPES = (
@@ -62,7 +64,7 @@ class DenseHead(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.num_classes = num_classes
+        self.num_classes = _as_int(num_classes)
         self.problem_type = problem_type
         self.hidden_dim = hidden_dim
         self.hidden_activation = keras.activations.get(hidden_activation)
@@ -76,7 +78,7 @@ class DenseHead(keras.layers.Layer):
             hidden_dim, self.hidden_activation, name="hidden_dense"
         )
         self.output_dense = self._dense(
-            num_classes, self.activation, use_bias=use_bias, name="output_dense"
+            self.num_classes, self.activation, use_bias=use_bias, name="output_dense"
         )
 
     def build(self, input_shape):
@@ -187,3 +189,8 @@ class DenseHead(keras.layers.Layer):
                 f"expected activation None or {known[1]!r} for {self.problem_type}. "
                 f"Received: {name!r}"
             )
+
+
+def _as_int(number):
+    """A NumPy integer as `int`; what is no integer comes back for the check."""
+    return operator.index(number) if hasattr(number, "__index__") else number

@@ -181,7 +181,8 @@ def _kaggle_folder(handle):
 
 def _is_complete(folder):
     has_weights = any(folder.glob("model.weights.*"))
-    return has_weights and (folder / "config.json").exists()
+    configs = ("config.json", "tokenizer.json")
+    return has_weights and all((folder / name).exists() for name in configs)
 
 
 def _not_reached(preset, place, offline):

@@ -96,8 +96,9 @@ class PresetTask:
         """Saves the task as a preset folder.
 
         The files are written aside and put in place one by one when all of them are
-        complete; other files in the folder stay. Head, label names, preprocessing and
-        frozen weights are kept, the optimizer is not.
+        complete; other files in the folder stay, but for weights in files of another
+        size, which would be loaded in place of the new ones. Head, label names,
+        preprocessing and frozen weights are kept, the optimizer is not.
 
         Args:
             preset_dir: `str` or `Path`. Made if it is missing.
@@ -107,12 +108,14 @@ class PresetTask:
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target, prefix=".saving-") as aside:
             super().save_to_preset(aside, max_shard_size=max_shard_size)
+            written = {path.name for path in Path(aside).iterdir()}
             for path in sorted(Path(aside).rglob("*")):
                 place = target / path.relative_to(aside)
                 if path.is_dir():
                     place.mkdir(exist_ok=True)
                 else:
                     os.replace(path, place)
+        _remove_old_weights(target, written)
 
     def save_task_weights(self, filepath):
         """Saves the weights outside the backbone, without the optimizer's slots.
@@ -135,6 +138,14 @@ class PresetTask:
     def _apart(self):
         """What does not belong to the head's file."""
         return [*sublayers(self.backbone), *filter(None, [self.optimizer])]
+
+
+def _remove_old_weights(folder, written):
+    """Removes a backbone's files of an earlier save with another `max_shard_size`."""
+    for pattern in ("model.weights.*", "model_[0-9]*.weights.h5"):
+        for path in folder.glob(pattern):
+            if path.name not in written:
+                path.unlink()
 
 
 def _saved_task(cls, folder, load_weights, dtype, options):

@@ -133,7 +133,7 @@ class TextClassifier(
         Returns:
             A `GPT2TextClassifier` for a GPT-2 and an `int`, else a `TextClassifier`.
         """
-        if not isinstance(head, int):
+        if not hasattr(head, "__index__"):
             return cls(backbone, head, preprocessor, **options)
         for special in cls.__subclasses__():
             if special.backbone_cls and isinstance(backbone, special.backbone_cls):

@@ -213,3 +213,11 @@ def test_a_task_in_place_of_its_backbone_is_refused():
     task = keras_hub.models.BartSeq2SeqLM(backbone_of("Bart"))
     with pytest.raises(TypeError, match="BartSeq2SeqLM.*task.backbone"):
         attach_head(task, 2)
+
+
+@pytest.mark.parametrize("kind", ["Bert", "GPT2"])
+def test_the_number_of_classes_may_come_from_numpy(kind):
+    task = attach_head(backbone_of(kind), np.int64(3))
+    assert type(task.head.num_classes) is int
+    assert task.head.num_classes == 3
+    assert type(task) is (GPT2TextClassifier if kind == "GPT2" else TextClassifier)

@@ -46,13 +46,13 @@ def minilm(tmp_path):
 
 @pytest.fixture
 def gpt2_base(tmp_path):
-    """KerasHub's cache with the two files that make a preset complete."""
+    """KerasHub's cache with the files that make a preset complete."""
     folder = tmp_path / "kaggle" / "models" / "keras" / "gpt2" / "keras"
     handle = preset_catalog.keras_hub.models.Backbone.presets["gpt2_base_en"]
     folder = folder / "gpt2_base_en" / handle["kaggle_handle"].rsplit("/", 1)[1]
     folder.mkdir(parents=True)
-    (folder / "config.json").touch()
-    (folder / "model.weights.h5").touch()
+    for name in ("config.json", "model.weights.h5", "tokenizer.json"):
+        (folder / name).touch()
     return folder
 
 
@@ -165,3 +165,11 @@ def test_a_typo_lists_the_known_names(shipped, typo, meant):
         locate(typo)
     for name in ("tiny_en", "minilm_l6", "hf://", repr(typo), repr(meant)):
         assert name in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5", "tokenizer.json"])
+def test_a_cached_preset_that_lacks_a_file_is_not_at_hand(gpt2_base, name):
+    assert locate("gpt2_base_en", offline=True) == gpt2_base
+    (gpt2_base / name).unlink()
+    with pytest.raises(FileNotFoundError, match="gpt2_base_en.*nothing complete"):
+        locate("gpt2_base_en", offline=True)

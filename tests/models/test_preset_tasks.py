@@ -146,6 +146,21 @@ def test_saving_again_replaces_the_task_and_leaves_other_files(task, saved):
     )
 
 
+@pytest.mark.parametrize("sizes", [(10, 1.3e-5), (1.3e-5, 10)])
+def test_saving_again_in_other_shards_leaves_no_old_weights(task, tmp_path, sizes):
+    task.save_to_preset(tmp_path / "again", max_shard_size=sizes[0])
+    task.backbone.set_weights([w + 1 for w in task.backbone.get_weights()])
+    task.save_to_preset(tmp_path / "again", max_shard_size=sizes[1])
+    task.save_to_preset(tmp_path / "once", max_shard_size=sizes[1])
+    assert_same_predictions(task, TextClassifier.from_preset(tmp_path / "again"))
+    names = [
+        sorted(path.name for path in (tmp_path / folder).iterdir())
+        for folder in ("again", "once")
+    ]
+    assert names[0] == names[1]
+    assert ("model.weights.json" in names[0]) == (sizes[1] < 1)
+
+
 def test_a_failed_save_leaves_the_old_task(task, saved, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("disk full")

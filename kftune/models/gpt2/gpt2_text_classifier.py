@@ -89,7 +89,7 @@ class GPT2TextClassifier(TextClassifier):
         Raises:
             TypeError: if `head` is not an `int`.
         """
-        if not isinstance(head, int):
+        if not hasattr(head, "__index__"):
             raise TypeError(
                 "Expected num_classes for a GPT2TextClassifier. Received: head="
                 f"{type(head).__name__}. kftune.models.attach_head takes other heads."
