@@ -10,7 +10,8 @@ class EndlessBatches(keras.utils.PyDataset):
     one pass over its data takes an hour. The position follows from the epoch's number
     alone, so a training that `keras.callbacks.BackupAndRestore` takes up again goes on
     with the batches that come next. Pass `fit` `shuffle=False` and the callback
-    `kftune.training.DataPosition(data)`, which tells the epoch's number.
+    `kftune.training.DataPosition(data)`, which tells the epoch's number; without it,
+    epochs are counted by `on_epoch_end`, which Keras calls once before the first.
 
     If the batches of an epoch differ in length, the first two do: Keras takes the
     signature of TensorFlow's training step from these.
@@ -43,6 +44,7 @@ class EndlessBatches(keras.utils.PyDataset):
         self.epoch_batches = epoch_batches
         self._starts = [0]  # batches before each cycle that was met
         self._open = {}
+        self._end(0)  # raises if the first cycle is empty
         self.begin_epoch(0)
 
     def __len__(self):
@@ -51,24 +53,37 @@ class EndlessBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         """Builds the batch at `index` of the epoch."""
+        if self._order is None:
+            self._order = self._positions()
         return self._batch(self._order[index])
 
     def begin_epoch(self, epoch):
         """Takes the position of this epoch, from 0."""
-        first = epoch * self.epoch_batches
-        self._order = list(range(first, first + self.epoch_batches))
-        lengths = (self._shape(position) for position in self._order)
-        shape = next(lengths)
-        for i, other in enumerate(lengths, start=1):
-            if other != shape:
-                self._order[1], self._order[i] = self._order[i], self._order[1]
-                break
+        # Found when a batch is asked for: Keras also ends epochs that nobody trains.
+        self._epoch, self._order = epoch, None
+
+    def on_epoch_end(self):
+        """Goes on to the next epoch; called by Keras."""
+        self.begin_epoch(self._epoch + 1)
 
     def mark_trained(self, num_batches):
         """Does nothing: positions inside an epoch are not kept."""
 
-    def _shape(self, position):
-        return [array.shape for array in keras.tree.flatten(self._batch(position))]
+    def _positions(self):
+        """Positions of the epoch's batches, the first two of different lengths."""
+        first = self._epoch * self.epoch_batches
+        order = list(range(first, first + self.epoch_batches))
+        lengths = self._lengths(first)
+        for i in range(1, len(order)):
+            if self._lengths(order[i]) != lengths:
+                order[1], order[i] = order[i], order[1]
+                break
+        return order
+
+    def _lengths(self, position):
+        """Shapes without the number of rows, in which the last batch may differ."""
+        arrays = keras.tree.flatten(self._batch(position))
+        return [array.shape[1:] for array in arrays]
 
     def _batch(self, position):
         cycle = 0

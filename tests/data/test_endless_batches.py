@@ -51,20 +51,43 @@ def test_the_first_two_batches_differ_in_length(epoch):
     assert data[0][0].shape != data[1][0].shape
 
 
+def test_a_smaller_batch_of_the_same_length_is_no_other_length():
+    shapes = [(4, 3), (2, 3), (4, 3), (4, 5)]
+    batches = [({"ids": np.zeros(shape)}, np.zeros(shape[0])) for shape in shapes]
+    data = EndlessBatches(lambda cycle: batches, epoch_batches=4)
+    assert [data[i][0]["ids"].shape[1] for i in range(4)] == [3, 5, 3, 3]
+
+
+def test_the_end_of_an_epoch_goes_on_to_the_next():
+    data = EndlessBatches(Cycle, epoch_batches=4)
+    data.begin_epoch(1)
+    data.on_epoch_end()
+    assert sorted(numbers(data)) == [21, 22, 23, 24]
+    data.begin_epoch(0)
+    assert sorted(numbers(data)) == [0, 1, 2, 10]
+
+
+def test_no_cycle_is_made_for_an_epoch_that_nobody_trains():
+    made = []
+    data = EndlessBatches(lambda cycle: made.append(cycle) or Cycle(cycle), 3)
+    data.on_epoch_end()
+    assert made == [0]
+
+
 def test_an_epoch_of_one_length_keeps_its_order():
     data = EndlessBatches(Cycle, epoch_batches=4)
     data.begin_epoch(5)
     assert numbers(data) == [42, 43, 44, 45]
 
 
-@pytest.mark.backend
-def test_fit_follows_the_epochs():
+def cycles_of_fit(with_position):
+    """Numbers of the cycles that three epochs of two batches asked for."""
     rows = [[1] * n for n in (2, 3, 9, 10, 11, 4)]
     model = keras.Sequential([keras.layers.Embedding(20, 1)])
-    seen = []
+    seen = set()
 
     def make_cycle(cycle):
-        seen.append(cycle)
+        seen.add(cycle)
         labels = np.zeros((6, 1, 1), "float32")
         return LengthBucketed(rows, labels, batch_size=2, seed=cycle)
 
@@ -73,8 +96,20 @@ def test_fit_follows_the_epochs():
     mask = keras.Input((None,), name="padding_mask")
     model = keras.Model({"token_ids": ids, "padding_mask": mask}, model(ids))
     model.compile("sgd", "mse")
-    model.fit(data, epochs=3, shuffle=False, callbacks=[DataPosition(data)], verbose=0)
-    assert sorted(set(seen)) == [0, 1]
+    callbacks = [DataPosition(data)] if with_position else []
+    model.fit(data, epochs=3, shuffle=False, callbacks=callbacks, verbose=0)
+    return seen
+
+
+@pytest.mark.backend
+def test_fit_follows_the_epochs():
+    assert cycles_of_fit(with_position=True) == {0, 1}
+
+
+@pytest.mark.backend
+def test_fit_goes_on_without_the_callback():
+    # One epoch further, since Keras ends an epoch before the first.
+    assert cycles_of_fit(with_position=False) == {0, 1, 2}
 
 
 def test_errors():
