@@ -85,7 +85,7 @@ class PresetTask:
             reader = _saved_task if is_saved_task(folder) else _hugging_face_task
             task = reader(cls, folder, load_weights, dtype, options)
             if sequence_length is not None and task.preprocessor is not None:
-                task.preprocessor.sequence_length = sequence_length
+                task.set_sequence_length(sequence_length)
             return task
         backbone = load_backbone(folder, load_weights=load_weights, dtype=dtype)
         _check_backbone(cls, backbone, folder)

@@ -100,7 +100,7 @@ class TextClassifier(
         # === Config ===
         self.pooling = pooling
         if preprocessor is not None:
-            _set_length(preprocessor, backbone)
+            self.set_sequence_length(preprocessor.sequence_length)
 
     @property
     def head(self):
@@ -117,6 +117,30 @@ class TextClassifier(
         """List of `str` or `None`; a dict of these by head if there are several."""
         names = {name: head.label_names for name, head in self.heads.items()}
         return names if self.has_several_heads else names["head"]
+
+    def set_sequence_length(self, sequence_length):
+        """Sets the length of the preprocessor's rows.
+
+        Args:
+            sequence_length: `int`, in tokens. `None` for as many as the backbone takes,
+                at most 512.
+
+        Raises:
+            ValueError: if the backbone has fewer positions, or if the row has no room
+                for a token of the text.
+        """
+        longest = getattr(self.backbone, "max_sequence_length", None)
+        if sequence_length is None:
+            sequence_length = min(longest or _DEFAULT_LENGTH, _DEFAULT_LENGTH)
+        if longest and sequence_length > longest:
+            raise ValueError(
+                f"Expected sequence_length <= {longest}, the positions of "
+                f"{type(self.backbone).__name__}. Received: a preprocessor with "
+                f"sequence_length={sequence_length}"
+            )
+        if sequence_length != self.preprocessor.sequence_length:
+            self.preprocessor.check_length(sequence_length)
+            self.preprocessor.sequence_length = sequence_length
 
     @classmethod
     def with_head(cls, backbone, head, preprocessor=None, **options):
@@ -214,16 +238,3 @@ class TextClassifier(
         """What `make` gives for the head, or a dict of it by head."""
         made = {name: make(head) for name, head in self.heads.items()}
         return made if self.has_several_heads else made["head"]
-
-
-def _set_length(preprocessor, backbone):
-    """Fits the preprocessor's rows to the backbone's positions."""
-    longest = getattr(backbone, "max_sequence_length", None)
-    if preprocessor.sequence_length is None:
-        preprocessor.sequence_length = min(longest or _DEFAULT_LENGTH, _DEFAULT_LENGTH)
-    elif longest and preprocessor.sequence_length > longest:
-        raise ValueError(
-            f"Expected sequence_length <= {longest}, the positions of "
-            f"{type(backbone).__name__}. Received: a preprocessor with "
-            f"sequence_length={preprocessor.sequence_length}"
-        )

@@ -73,6 +73,7 @@ class TextClassifierPreprocessor(keras_hub.models.TextClassifierPreprocessor):
         super().__init__(tokenizer, sequence_length, truncate, **kwargs)
         self.add_start_token = add_start_token
         self.add_end_token = add_end_token
+        self.check_length(sequence_length)
         self._fast_tokenizer = None
         self._fast_vocabulary = None
         if truncate not in _SIDES:
@@ -80,7 +81,17 @@ class TextClassifierPreprocessor(keras_hub.models.TextClassifierPreprocessor):
                 f"Expected truncate to be one of {_SIDES}. "
                 f"Received: truncate={truncate!r}"
             )
-        specials = add_start_token + add_end_token
+
+    def check_length(self, sequence_length):
+        """Checks that a token of the text fits beside start and end token.
+
+        Args:
+            sequence_length: `int`, in tokens, or `None`.
+
+        Raises:
+            ValueError: if none fits.
+        """
+        specials = self.add_start_token + self.add_end_token
         if sequence_length is not None and sequence_length <= specials:
             raise ValueError(
                 f"Expected sequence_length > {specials}, room for a token beside start "

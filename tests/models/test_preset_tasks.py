@@ -207,6 +207,14 @@ def test_a_new_head_on_a_saved_task_keeps_its_preprocessing(saved):
     assert task.preprocessor.sequence_length == 12
 
 
+@pytest.mark.parametrize("options", [{}, {"num_classes": 2}])
+@pytest.mark.parametrize(("length", "limit"), [(64, "<= 24"), (2, "> 2")])
+def test_a_length_that_does_not_fit_is_refused(saved, options, length, limit):
+    match = f"sequence_length {limit}.*sequence_length={length}"
+    with pytest.raises(ValueError, match=match):
+        TextClassifier.from_preset(saved, sequence_length=length, **options)
+
+
 def test_heads_by_name_from_a_preset(language_model):
     heads = {"a": DenseHead(2), "b": DenseHead(1, problem_type="regression")}
     task = TextClassifier.from_preset(language_model, head=heads)
