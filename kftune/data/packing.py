@@ -27,7 +27,7 @@ def pack(rows, length, end_token_id, seed=0):
     ```
     """
     if length < 2:
-        raise ValueError(f"`length` must be at least 2 tokens. Received: {length}")
+        raise ValueError(f"Expected a length of 2 tokens or more. Received: {length}")
     parts = [np.array([end_token_id], "int32")]
     for row in rows:
         parts += [np.asarray(row, "int32"), parts[0]]

@@ -88,7 +88,7 @@ def passages(sentences, max_words=45, seed=0):
         ValueError: If `max_words` is less than 1.
     """
     if max_words < 1:
-        raise ValueError(f"`max_words` must be at least 1. Received: {max_words}")
+        raise ValueError(f"Expected max_words of 1 or more. Received: {max_words}")
     rng = random.Random(seed)
     found, passage, words, wanted = [], [], 0, 1
     for sentence in sentences:

@@ -28,5 +28,5 @@ def test_too_little_text_gives_no_row():
 
 
 def test_a_row_of_one_token_is_refused():
-    with pytest.raises(ValueError, match="at least 2 tokens. Received: 1"):
+    with pytest.raises(ValueError, match="2 tokens or more. Received: 1"):
         pack([[1, 2]], length=1, end_token_id=0)

@@ -68,5 +68,5 @@ def test_passages_end_before_they_grow_past_max_words():
 
 
 def test_passages_need_a_positive_size():
-    with pytest.raises(ValueError, match="at least 1. Received: 0"):
+    with pytest.raises(ValueError, match="max_words of 1 or more. Received: 0"):
         passages(["a"], max_words=0)
