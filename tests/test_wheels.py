@@ -135,6 +135,18 @@ def test_a_failing_pip_is_quoted_and_the_hint_given(tmp_path, monkeypatch):
     assert not (tmp_path / "cache").exists()
 
 
+def test_a_python_without_pip_is_named_with_what_to_do(
+    published, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(wheels.importlib.util, "find_spec", lambda name: None)
+    wheel = WheelMember("pack==1.0", published.sha256, ("pack/data.bin",))
+    with pytest.raises(ModuleNotFoundError) as error:
+        fetch(wheel, tmp_path / "cache", hint="Pass --data FILE.")
+    for part in ("pack==1.0", sys.executable, "uv pip install pip", "--data FILE."):
+        assert part in str(error.value)
+    assert published.calls == []
+
+
 def test_the_real_pip_without_an_index_gives_a_clear_error(tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
