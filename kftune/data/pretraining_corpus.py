@@ -9,9 +9,10 @@ import yaml
 from datasets import Dataset, Features, Value, concatenate_datasets
 
 from kftune.data.passages import passages, split_sentences
-from kftune.data.row_readers import read_jsonl, read_text, read_tsv
+from kftune.data.row_readers import ROWS, TABLES
+from kftune.data.text_lines import OPENERS, format_of
 
-_READERS = {".jsonl": read_jsonl, ".tsv": read_tsv, ".txt": read_text}
+_READERS = TABLES | ROWS
 _FEATURES = Features(
     {
         "text": Value("string"),
@@ -30,11 +31,12 @@ class PretrainingCorpus:
 
     Args:
         name: str.
-        file: str, a `.txt`, `.tsv` or `.jsonl` file, perhaps with `.gz` or `.xz`.
-        text: tuple of column names. A column may hold a string, a list of strings
-            or a list of `[speaker, utterance]` pairs.
+        file: str, a `.txt`, `.csv`, `.tsv`, `.jsonl` or `.ndjson` file, perhaps with
+            `.gz`, `.xz` or `.bz2` behind it.
+        text: column name or sequence of them. A column may hold a string, a list of
+            strings or a list of `[speaker, utterance]` pairs.
         label: column name of the label, or `None`.
-        praise: tuple of label values, as strings, that mean praise.
+        praise: sequence of label values that mean praise; kept as strings.
         criticism: the same for criticism; other values count as no label.
         label_trust: float, 0 to 1: how far the label is believed where a teacher says
             something else. Low for a document's label on each of its passages.
@@ -76,18 +78,14 @@ class PretrainingCorpus:
     share: float = 1.0
 
     def __post_init__(self):
-        if self.suffix not in _READERS:
+        if format_of(Path(self.file)) not in _READERS:
             raise ValueError(
                 f"Corpus {self.name!r}: expected a file that ends with one of "
-                f"{sorted(_READERS)}, perhaps packed. Received: {self.file!r}"
+                f"{', '.join(_READERS)} (and perhaps {', '.join(OPENERS)}). "
+                f"Received: {self.file!r}"
             )
-
-    @property
-    def suffix(self):
-        """The suffix that tells the format, without `.gz` or `.xz`."""
-        path = Path(self.file)
-        packed = path.suffix in (".gz", ".xz")
-        return (path.with_suffix("") if packed else path).suffix
+        for field in ("text", "praise", "criticism"):
+            object.__setattr__(self, field, _strings_of(getattr(self, field)))
 
 
 def load_corpora(path):
@@ -101,16 +99,24 @@ def load_corpora(path):
         List of `PretrainingCorpus`.
 
     Raises:
-        ValueError: If a key is unknown, or names repeat.
+        ValueError: If the file is no such list, a key is unknown, `name` or `file` is
+            missing, or names repeat.
     """
     plans = yaml.safe_load(Path(path).read_text("utf-8"))
-    known = {field.name for field in dataclasses.fields(PretrainingCorpus)}
-    unknown = sorted({key for plan in plans for key in plan} - known)
-    names = [plan.get("name") for plan in plans]
-    if unknown or len(set(names)) < len(names):
+    if not isinstance(plans, list) or not all(isinstance(p, dict) for p in plans):
         raise ValueError(
-            f"{path}: expected corpora with different names and the keys "
-            f"{sorted(known)}. Received: unknown keys {unknown}, names {names}"
+            f"{path}: expected a YAML list of corpora, each a mapping that begins with "
+            f"`- name: ...`. Received: {str(plans)[:80]!r}"
+        )
+    known = {field.name for field in dataclasses.fields(PretrainingCorpus)}
+    unknown = sorted({str(key) for plan in plans for key in plan} - known)
+    names = [plan.get("name") for plan in plans]
+    incomplete = [plan for plan in plans if not {"name", "file"} <= plan.keys()]
+    if unknown or incomplete or len(set(names)) < len(names):
+        raise ValueError(
+            f"{path}: expected corpora with a file, different names and the keys "
+            f"{sorted(known)}. Received: unknown keys {unknown}, names {names}, "
+            f"without name or file {incomplete}"
         )
     return [PretrainingCorpus(**plan) for plan in plans]
 
@@ -141,9 +147,16 @@ def read_pretraining_corpora(corpora, folder="."):
     )
 
 
+def _strings_of(values):
+    """A tuple of strings: YAML has numbers, single values and keys left blank."""
+    if not isinstance(values, list | tuple):
+        values = [] if values is None else [values]
+    return tuple(str(value) for value in values)
+
+
 def _rows(corpus, folder):
     path = Path(folder) / corpus.file
-    rows = _READERS[corpus.suffix](path)
+    rows = _READERS[format_of(path)](path)
     rows = _paragraphs(rows) if corpus.paragraphs else rows
     for document, (line, row) in enumerate(rows):
         missing = {*corpus.text, *filter(None, [corpus.label])} - row.keys()

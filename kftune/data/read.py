@@ -10,18 +10,10 @@ from kftune.data.arrow_cache import dataset_from_parquet, dataset_from_rows
 from kftune.data.corpora import CORPORA
 from kftune.data.gettext_catalogue import read_po
 from kftune.data.numeric_column import with_numbers
-from kftune.data.row_readers import (
-    read_csv,
-    read_jsonl,
-    read_parallel,
-    read_text,
-    read_tsv,
-)
-from kftune.data.text_lines import OPENERS
+from kftune.data.row_readers import ROWS, TABLES, read_parallel
+from kftune.data.text_lines import OPENERS, format_of
 
-_TABLES = {".csv": read_csv, ".tsv": read_tsv}
-_ROWS = {".jsonl": read_jsonl, ".ndjson": read_jsonl, ".txt": read_text}
-_FORMATS = (*_TABLES, *_ROWS, ".parquet", ".po")
+_FORMATS = (*TABLES, *ROWS, ".parquet", ".po")
 _HUB_NAME = re.compile(r"[\w-]+(/[\w.-]+)?")
 
 
@@ -129,38 +121,31 @@ def _is_hub_name(source):
         return False
     folder = Path(source).parent
     lost = folder.is_dir() and folder != Path()
-    known = _format_of(Path(source)) in _FORMATS
+    known = format_of(Path(source)) in _FORMATS
     return bool(_HUB_NAME.fullmatch(source)) and not lost and not known
 
 
-def _format_of(path):
-    """The suffix that names the format, with that of the compression taken off."""
-    if path.suffix.lower() in OPENERS:
-        path = path.with_suffix("")
-    return path.suffix.lower()
-
-
 def _read_file(path, label, column_names, encoding):
-    suffix = _format_of(path)
+    suffix = format_of(path)
     if suffix not in _FORMATS:
         raise ValueError(
             f"Expected a file that ends with one of {', '.join(_FORMATS)} (and perhaps "
             f"{', '.join(OPENERS)}). Received: {path}"
         )
-    if column_names is not None and suffix not in _TABLES:
+    if column_names is not None and suffix not in TABLES:
         raise ValueError(
-            f"Expected column_names with {' or '.join(_TABLES)} alone. Received: "
+            f"Expected column_names with {' or '.join(TABLES)} alone. Received: "
             f"{path} with column_names={list(column_names)}"
         )
     if suffix == ".parquet":
         return dataset_from_parquet(path)
     if suffix == ".po":
         return read_po(path, encoding)
-    if suffix in _ROWS:
-        return _read_rows(suffix, _ROWS[suffix], path, encoding=encoding)
+    if suffix in ROWS:
+        return _read_rows(suffix, ROWS[suffix], path, encoding=encoding)
     names = None if column_names is None else list(column_names)
     dataset = _read_rows(
-        suffix, _TABLES[suffix], path, encoding=encoding, column_names=names
+        suffix, TABLES[suffix], path, encoding=encoding, column_names=names
     )
     return with_numbers(dataset, label)
 

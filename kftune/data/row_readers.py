@@ -130,6 +130,11 @@ def read_parallel(source_path, target_path, encoding="utf-8"):
         yield number, {"source": source_line, "target": target_line}
 
 
+# By the suffix: those with named columns in a header, and those without.
+TABLES = {".csv": read_csv, ".tsv": read_tsv}
+ROWS = {".jsonl": read_jsonl, ".ndjson": read_jsonl, ".txt": read_text}
+
+
 def _rest(number, lines):
     """How many lines there are from `number` on; None stands for a file's end."""
     return 0 if number is None else 1 + sum(1 for _ in lines)

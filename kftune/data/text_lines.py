@@ -12,6 +12,20 @@ DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error)
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
+def format_of(path):
+    """The suffix that names a file's format.
+
+    Args:
+        path: `Path`.
+
+    Returns:
+        `str` in lower case, with that of the compression taken off: `".csv"`.
+    """
+    if path.suffix.lower() in OPENERS:
+        path = path.with_suffix("")
+    return path.suffix.lower()
+
+
 def open_binary(path):
     """Opens a file for reading bytes and unpacks it if its suffix says so.
 
