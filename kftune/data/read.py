@@ -64,6 +64,7 @@ def read(
     Raises:
         FileNotFoundError: if there is no such file, corpus or hub dataset.
         ConnectionError: if a corpus or the hub cannot be reached.
+        ModuleNotFoundError: if a corpus is to be downloaded and there is no pip.
         ValueError: if the suffix or a column is unknown, or the content is damaged;
             the message names file and line.
 
