@@ -5,8 +5,8 @@
 
 --corpora names the texts under --folder. --teacher is a classifier of criticism and
 praise that recipes/classify_reviews.py has fine-tuned; without it the language model is
-trained alone. About 3,000 tokens a second on 2 cores. A run that was stopped goes on
-from its last whole epoch. docs/presets.md tells how the shipped preset was made.
+trained alone. A run that was stopped goes on from its last whole epoch. docs/presets.md
+tells how the shipped preset was made.
 """
 
 from pathlib import Path

@@ -3,8 +3,8 @@
     python recipes/train_teacher.py --folder DATA --out runs/teacher
 
 It learns criticism and praise from the labelled passages of the corpora that
-recipes/pretrain_gpt2.py reads, and that recipe then asks it about all opinions. About
-15 minutes on 2 cores. Writes results.json and model/, a preset folder, under --out.
+recipes/pretrain_gpt2.py reads, and that recipe then asks it about all opinions. Writes
+results.json and model/, a preset folder, under --out.
 """
 
 from pathlib import Path
