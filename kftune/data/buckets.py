@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kftune.data.tokenised_rows import first_few
+from kftune.first_few import first_few
 
 
 def learn_boundaries(lengths, max_buckets=4, multiple=8):
@@ -133,8 +133,8 @@ def check_boundaries(boundaries, lengths):
     if len(overlong):
         raise ValueError(
             f"Expected rows of at most {boundaries[-1]} tokens, the last boundary. "
-            f"Received up to {lengths.max()} in rows {first_few(overlong)}. "
-            "Cut the rows or raise the boundary."
+            f"Received up to {lengths.max()} in rows "
+            f"{first_few(overlong, show=str)}. Cut the rows or raise the boundary."
         )
     return boundaries
 

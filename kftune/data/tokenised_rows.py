@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from kftune.first_few import first_few
+
 
 class TokenisedRows:
     """N rows of tokens, with or without targets, that `batch` pads and stacks.
@@ -78,20 +80,6 @@ def pad_rows(rows, length, pad_value=0):
     return padded
 
 
-def first_few(indices, most=5):
-    """Shows the first few of many indices, and how many there are.
-
-    Args:
-        indices: sequence of `int`.
-        most: `int`. How many are shown.
-
-    Returns:
-        `str`, as in `"3, 7, 8, 12, 40, … (311 in all)"`.
-    """
-    shown = ", ".join(map(str, indices[:most]))
-    return shown if len(indices) <= most else f"{shown}, … ({len(indices)} in all)"
-
-
 def _as_arrays(values):
     """NumPy arrays for an array or a `dict` of arrays."""
     if isinstance(values, Mapping):
@@ -115,7 +103,7 @@ def _row_lengths(columns):
     if not lengths.all():
         raise ValueError(
             "Expected at least one token a row. Received empty rows: "
-            f"{first_few(np.flatnonzero(lengths == 0))}. Drop them first."
+            f"{first_few(np.flatnonzero(lengths == 0), show=str)}. Drop them first."
         )
     _check_columns(counted, lengths)
     return lengths
@@ -128,7 +116,7 @@ def _check_columns(counted, lengths):
         if len(others) != len(lengths):
             wrong.append(f"{name!r} with {len(others)} rows")
         elif (others != lengths).any():
-            differing = first_few(np.flatnonzero(others != lengths))
+            differing = first_few(np.flatnonzero(others != lengths), show=str)
             wrong.append(f"{name!r} with other lengths in rows {differing}")
     if wrong:
         raise ValueError(

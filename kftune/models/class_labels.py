@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_SHOWN = 5
+from kftune.first_few import first_few
 
 
 def class_indices(labels, head):
@@ -56,14 +56,14 @@ def _indices_of_names(array, names):
     if names is None:
         raise ValueError(
             "Expected integer labels, because the head has no label_names. Received: "
-            f"{array.ravel()[:_SHOWN].tolist()}. Pass label_names for the head."
+            f"{first_few(array.ravel().tolist())}. Pass label_names for the head."
         )
     index = {name: i for i, name in enumerate(names)}
     labels = array.ravel().tolist()
     if unknown := [label for label in dict.fromkeys(labels) if label not in index]:
         raise ValueError(
             f"Expected labels among the label_names {names}. "
-            f"Received: {unknown[:_SHOWN]}"
+            f"Received: {first_few(unknown)}"
         )
     return np.array([index[label] for label in labels], "int32").reshape(array.shape)
 
@@ -78,5 +78,5 @@ def _check_indices(array, num_classes):
     if wrong:
         raise ValueError(
             f"Expected labels that are integers from 0 to {num_classes - 1}, for "
-            f"{num_classes} classes. Received: {wrong[:_SHOWN]}"
+            f"{num_classes} classes. Received: {first_few(wrong)}"
         )

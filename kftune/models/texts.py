@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_SHOWN = 3
+from kftune.first_few import first_few
 
 
 def as_texts(x):
@@ -30,10 +30,10 @@ def as_texts(x):
     texts = list(x)
     wrong = [i for i, text in enumerate(texts) if not isinstance(text, str | bytes)]
     if wrong:
-        shown = ", ".join(f"{texts[i]!r:.80} at index {i}" for i in wrong[:_SHOWN])
+        shown = first_few(wrong, 3, show=lambda i: f"{texts[i]!r:.80} at index {i}")
         raise TypeError(
-            f"Expected strings only, one for each example (text pairs are not "
-            f"supported). Received {len(wrong)} other values: {shown}"
+            "Expected strings only, one for each example (text pairs are not "
+            f"supported). Received: {shown}"
         )
     return [_decoded(text) for text in texts], True
 

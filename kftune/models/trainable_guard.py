@@ -2,9 +2,8 @@
 
 import keras
 
+from kftune.first_few import first_few
 from kftune.models.frozen_weights import freezing_config, restore_freezing
-
-_PATHS_SHOWN = 5
 
 
 class TrainableGuard:
@@ -121,17 +120,8 @@ def check_trainable(model: keras.Model) -> None:
     raise RuntimeError(
         f"{type(model).__name__} {model.name!r} was compiled to train "
         f"{len(recorded)} weights, and now {len(now)} are trainable. "
-        f"Trainable since then: {_shown(thawed)}. Frozen since then: "
-        f"{_shown(frozen)}. Training would not follow these flags. Call "
-        "kftune.tuning.freeze(task, policy), which compiles again, or compile the "
-        "task with a new optimizer after you change `trainable`."
+        f"Trainable since then: {first_few(thawed, show=str)}. Frozen since "
+        f"then: {first_few(frozen, show=str)}. Training would not "
+        "follow these flags. Call kftune.tuning.freeze(task, policy), which compiles "
+        "again, or compile the task with a new optimizer after you change `trainable`."
     )
-
-
-def _shown(paths):
-    """The first few paths and how many more there are."""
-    if not paths:
-        return "none"
-    more = len(paths) - _PATHS_SHOWN
-    text = ", ".join(paths[:_PATHS_SHOWN])
-    return f"{text} and {more} more" if more > 0 else text

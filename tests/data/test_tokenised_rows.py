@@ -2,7 +2,7 @@ import datasets
 import numpy as np
 import pytest
 
-from kftune.data.tokenised_rows import TokenisedRows, first_few, pad_rows
+from kftune.data.tokenised_rows import TokenisedRows, pad_rows
 
 ROWS = [[5, 6, 7], [8], [9, 10]]
 
@@ -71,8 +71,3 @@ def test_pad_rows_refuses_a_row_that_is_too_long():
 def test_what_does_not_match_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         TokenisedRows(**arguments)
-
-
-def test_many_indices_are_shortened():
-    assert first_few([3, 7]) == "3, 7"
-    assert first_few(range(9), most=3) == "0, 1, 2, … (9 in all)"

@@ -22,10 +22,10 @@ def test_indices_in_range_pass_as_they_are(labels):
 @pytest.mark.parametrize(
     ("labels", "received"),
     [
-        ([0, 3, 1, -1, 3], r"\[3, -1\]"),
-        ([0.0, 0.5], r"\[0.5\]"),
-        ([0.0, float("nan")], r"\[nan\]"),
-        (np.array([1, None], object), r"\[None\]"),
+        ([0, 3, 1, -1, 3], "3, -1$"),
+        ([0.0, 0.5], "0.5$"),
+        ([0.0, float("nan")], "nan$"),
+        (np.array([1, None], object), "None$"),
     ],
 )
 def test_what_is_no_class_is_shown(labels, received):
@@ -42,9 +42,9 @@ def test_names_become_indices(dtype):
 
 
 def test_names_that_the_head_does_not_know_are_shown():
-    with pytest.raises(ValueError, match=r"'mixed'\]. Received: \['good'\]"):
+    with pytest.raises(ValueError, match=r"'mixed'\]. Received: 'good'$"):
         class_indices(np.array(["fresh", "good"]), DenseHead(3, label_names=NAMES))
-    with pytest.raises(ValueError, match=r"no label_names. Received: \['fresh'\]"):
+    with pytest.raises(ValueError, match="no label_names. Received: 'fresh'"):
         class_indices(np.array(["fresh"]), DenseHead(3))
 
 
@@ -58,18 +58,18 @@ def test_other_labels_pass_as_they_are():
 
 def test_a_task_refuses_wrong_labels_wherever_they_come_in(gpt2_backbone):
     task = GPT2TextClassifier(gpt2_backbone, 2)
-    with pytest.raises(ValueError, match=r"Received: \[2\]"):
+    with pytest.raises(ValueError, match="Received: 2$"):
         task.fit(ROWS, [0, 2])
-    with pytest.raises(ValueError, match=r"Received: \[-1\]"):
+    with pytest.raises(ValueError, match="Received: -1$"):
         task.fit(ROWS, [0, 1], validation_data=(ROWS, [0, -1]))
-    with pytest.raises(ValueError, match=r"Received: \['good', 'bad'\]"):
+    with pytest.raises(ValueError, match="Received: 'good', 'bad'"):
         task.evaluate(ROWS, ["good", "bad"])
 
 
 def test_heads_check_their_own_labels(gpt2_backbone):
     stars = DenseHead(1, problem_type="regression")
     task = attach_head(gpt2_backbone, {"topic": DenseHead(2), "stars": stars})
-    with pytest.raises(ValueError, match=r"Received: \[7\]"):
+    with pytest.raises(ValueError, match="Received: 7$"):
         task.fit(ROWS, {"topic": [0, 7], "stars": [4.5, 9.0]})
 
 
