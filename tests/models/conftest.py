@@ -1,4 +1,4 @@
-"""Tiny random models and tokenizers, made anew on the fly."""
+"""A tiny vocabulary and a GPT-2 for it."""
 
 import keras
 import keras_hub
@@ -11,11 +11,6 @@ CORPUS = [
     "A slow start, 2 hours 15 minutes of waiting; then 1999 all over again!",
     "I'd say   so\n\nwhy not\n\n\ttabs  and spaces   too, naïve café “quotes” …",
 ]
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    keras.utils.set_random_seed(7)
 
 
 @pytest.fixture(scope="session")
@@ -33,16 +28,8 @@ def gpt2_tokenizer(bpe_folder):
 
 
 @pytest.fixture
-def gpt2_backbone():
-    return keras_hub.models.GPT2Backbone(
-        vocabulary_size=400,
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=8,
-        intermediate_dim=16,
-        max_sequence_length=24,
-        dropout=0,
-    )
+def gpt2_backbone(make_backbone):
+    return make_backbone("GPT2", vocabulary_size=400, max_sequence_length=24)
 
 
 @pytest.fixture

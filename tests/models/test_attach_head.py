@@ -13,20 +13,6 @@ from kftune.models import (
 
 pytestmark = pytest.mark.backend
 
-SIZES = {
-    "vocabulary_size": 50,
-    "num_layers": 2,
-    "num_heads": 2,
-    "hidden_dim": 8,
-    "intermediate_dim": 16,
-    "dropout": 0,
-}
-
-
-def backbone_of(kind):
-    cls = getattr(keras_hub.models, f"{kind}Backbone")
-    return cls(**SIZES, **({} if kind == "T5" else {"max_sequence_length": 16}))
-
 
 def batch(side="right", lengths=(7, 3, 5, 1)):
     generator = np.random.default_rng(5)
@@ -60,8 +46,8 @@ KINDS = ["Bert", "Bart", "T5", "GPT2", "Roberta"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_outputs_are_those_of_the_pooled_backbone(kind):
-    backbone = backbone_of(kind)
+def test_outputs_are_those_of_the_pooled_backbone(kind, make_backbone):
+    backbone = make_backbone(kind)
     task = attach_head(backbone, DenseHead(3, use_bias=False), pooling="mean")
     inputs = batch()
     states, mask = encoder_states(backbone, inputs), inputs["padding_mask"][:, :, None]
@@ -71,15 +57,15 @@ def test_outputs_are_those_of_the_pooled_backbone(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_left_padding_gives_the_same(kind):
-    task = attach_head(backbone_of(kind), 3)
+def test_left_padding_gives_the_same(kind, make_backbone):
+    task = attach_head(make_backbone(kind), 3)
     right = task.predict(batch("right"), verbose=0)
     np.testing.assert_allclose(task.predict(batch("left"), verbose=0), right, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["Bert", "Bart", "T5"])
-def test_training_moves_what_takes_part_and_nothing_else(kind, quick):
-    task = attach_head(backbone_of(kind), 2)
+def test_training_moves_what_takes_part_and_nothing_else(kind, quick, make_backbone):
+    task = attach_head(make_backbone(kind), 2)
     task.compile(keras.optimizers.AdamW(0.01, weight_decay=0.1), **quick)
     apart = {
         weight.path: weight.numpy().copy()
@@ -98,19 +84,19 @@ def test_training_moves_what_takes_part_and_nothing_else(kind, quick):
             np.testing.assert_array_equal(weight.numpy(), apart[weight.path])
 
 
-def test_pooling_follows_the_kind_of_attention():
-    assert attach_head(backbone_of("Bert"), 2).pooling == "mean"
-    assert attach_head(backbone_of("Bart"), 2).pooling == "mean"
-    assert attach_head(backbone_of("GPT2"), 2).pooling == "last"
-    assert attach_head(backbone_of("Bert"), 2, pooling="first").pooling == "first"
+def test_pooling_follows_the_kind_of_attention(make_backbone):
+    assert attach_head(make_backbone("Bert"), 2).pooling == "mean"
+    assert attach_head(make_backbone("Bart"), 2).pooling == "mean"
+    assert attach_head(make_backbone("GPT2"), 2).pooling == "last"
+    assert attach_head(make_backbone("Bert"), 2, pooling="first").pooling == "first"
 
 
-def test_a_number_of_classes_on_a_gpt2_makes_its_own_class():
-    task = attach_head(backbone_of("GPT2"), 2, dropout=0.3, label_names=["no", "yes"])
+def test_a_number_of_classes_on_a_gpt2_makes_its_own_class(make_backbone):
+    task = attach_head(make_backbone("GPT2"), 2, dropout=0.3, label_names=["no", "yes"])
     assert type(task) is GPT2TextClassifier
     assert task.head.dropout == 0.3
     assert task.label_names == ["no", "yes"]
-    assert type(attach_head(backbone_of("GPT2"), DenseHead(2))) is TextClassifier
+    assert type(attach_head(make_backbone("GPT2"), DenseHead(2))) is TextClassifier
 
 
 @pytest.fixture
@@ -129,8 +115,8 @@ LABELS = {
 }
 
 
-def test_several_heads_train_in_one_fit(heads, quick):
-    task = attach_head(backbone_of("Bert"), heads)
+def test_several_heads_train_in_one_fit(heads, quick, make_backbone):
+    task = attach_head(make_backbone("Bert"), heads)
     task.compile(keras.optimizers.Adam(0.02), **quick)
     y, sample_weight = mask_missing_labels(LABELS)
     before = {name: head.get_weights()[0] for name, head in task.head.items()}
@@ -154,8 +140,8 @@ def test_several_heads_train_in_one_fit(heads, quick):
     assert task.label_names == {"topic": ["a", "b", "c"], "stars": None, "tags": None}
 
 
-def test_metrics_of_several_heads_leave_missing_labels_out(heads):
-    task = attach_head(backbone_of("Bert"), heads)
+def test_metrics_of_several_heads_leave_missing_labels_out(heads, make_backbone):
+    task = attach_head(make_backbone("Bert"), heads)
     outputs = task.predict(batch(), verbose=0)
     y, sample_weight = mask_missing_labels(LABELS)
     scores = task.evaluate(
@@ -167,10 +153,10 @@ def test_metrics_of_several_heads_leave_missing_labels_out(heads):
     assert scores["topic_accuracy"] == pytest.approx(right.mean(), abs=1e-6)
 
 
-def test_a_missing_label_has_no_effect_on_training(heads, quick):
+def test_a_missing_label_has_no_effect_on_training(heads, quick, make_backbone):
     def trained(value):
         keras.utils.set_random_seed(1)
-        task = attach_head(backbone_of("Bert"), {"topic": DenseHead(3, dropout=0)})
+        task = attach_head(make_backbone("Bert"), {"topic": DenseHead(3, dropout=0)})
         task.compile(keras.optimizers.SGD(0.1), **quick)
         weights = {"topic": np.array([1, 1, 0, 1], "float32")}
         y = {"topic": np.array([0, 2, value, 1])}
@@ -182,8 +168,8 @@ def test_a_missing_label_has_no_effect_on_training(heads, quick):
 
 
 @pytest.mark.parametrize("kind", ["Bert", "Bart"])
-def test_config_round_trip(kind, heads):
-    task = attach_head(backbone_of(kind), heads, pooling="first")
+def test_config_round_trip(kind, heads, make_backbone):
+    task = attach_head(make_backbone(kind), heads, pooling="first")
     again = TextClassifier.from_config(task.get_config())
     assert list(again.head) == ["topic", "stars", "tags"]
     assert again.pooling == "first"
@@ -204,20 +190,20 @@ def test_a_backbone_over_images_is_refused():
 
 
 @pytest.mark.parametrize("head", [DenseHead(2), {"a": DenseHead(2)}])
-def test_options_that_nobody_takes_are_refused_together(head):
+def test_options_that_nobody_takes_are_refused_together(head, make_backbone):
     with pytest.raises(TypeError, match=r"'pooling'.*Received: \['droput', 'size'\]"):
-        attach_head(backbone_of("Bert"), head, size=3, droput=0.3)
+        attach_head(make_backbone("Bert"), head, size=3, droput=0.3)
 
 
-def test_a_task_in_place_of_its_backbone_is_refused():
-    task = keras_hub.models.BartSeq2SeqLM(backbone_of("Bart"))
+def test_a_task_in_place_of_its_backbone_is_refused(make_backbone):
+    task = keras_hub.models.BartSeq2SeqLM(make_backbone("Bart"))
     with pytest.raises(TypeError, match="BartSeq2SeqLM.*task.backbone"):
         attach_head(task, 2)
 
 
 @pytest.mark.parametrize("kind", ["Bert", "GPT2"])
-def test_the_number_of_classes_may_come_from_numpy(kind):
-    task = attach_head(backbone_of(kind), np.int64(3))
+def test_the_number_of_classes_may_come_from_numpy(kind, make_backbone):
+    task = attach_head(make_backbone(kind), np.int64(3))
     assert type(task.head.num_classes) is int
     assert task.head.num_classes == 3
     assert type(task) is (GPT2TextClassifier if kind == "GPT2" else TextClassifier)

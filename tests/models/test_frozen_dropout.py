@@ -11,17 +11,8 @@ pytestmark = pytest.mark.backend
 
 
 @pytest.fixture
-def backbone():
-    return keras_hub.models.BertBackbone(
-        vocabulary_size=50,
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=8,
-        intermediate_dim=16,
-        dropout=0.5,
-        max_sequence_length=16,
-        num_segments=2,
-    )
+def backbone(make_backbone):
+    return make_backbone("Bert", dropout=0.5, num_segments=2)
 
 
 def is_random(model, x):

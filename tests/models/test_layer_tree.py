@@ -68,15 +68,8 @@ def test_a_shared_weight_comes_once():
     assert len(weights_made_to_train(model)) == 2
 
 
-def test_the_backbone_is_found_where_it_is():
-    backbone = keras_hub.models.GPT2Backbone(
-        vocabulary_size=50,
-        num_layers=1,
-        num_heads=2,
-        hidden_dim=8,
-        intermediate_dim=16,
-        max_sequence_length=16,
-    )
+def test_the_backbone_is_found_where_it_is(make_backbone):
+    backbone = make_backbone("GPT2")
     assert backbone_of(backbone) is backbone
     assert backbone_of(keras_hub.models.GPT2CausalLM(backbone)) is backbone
     states = backbone(backbone.input)

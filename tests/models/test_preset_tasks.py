@@ -286,11 +286,8 @@ def test_options_for_a_saved_head_are_refused(saved):
         TextClassifier.from_preset(saved, dropout=0.5)
 
 
-def test_another_model_than_the_class_is_refused(tmp_path):
-    backbone = keras_hub.models.BertBackbone(
-        vocabulary_size=9, num_layers=1, num_heads=1, hidden_dim=4, intermediate_dim=4
-    )
-    attach_head(backbone, 2).save_to_preset(tmp_path)
+def test_another_model_than_the_class_is_refused(make_backbone, tmp_path):
+    attach_head(make_backbone("Bert"), 2).save_to_preset(tmp_path)
     with pytest.raises(ValueError, match="GPT2TextClassifier.*BertBackbone"):
         GPT2TextClassifier.from_preset(tmp_path, num_classes=2)
     with pytest.raises(ValueError, match="Received: TextClassifier"):

@@ -34,16 +34,9 @@ class GuardedClassifier(TrainableGuard, keras_hub.models.TextClassifier):
 
 
 @pytest.fixture
-def task():
+def task(make_backbone):
     # T5 has weights with equal paths, and with paths that differ after loading.
-    backbone = keras_hub.models.T5Backbone(
-        vocabulary_size=50,
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=8,
-        intermediate_dim=16,
-    )
-    return GuardedClassifier(backbone, num_classes=3)
+    return GuardedClassifier(make_backbone("T5", dropout=0.1), num_classes=3)
 
 
 @pytest.fixture

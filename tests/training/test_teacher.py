@@ -9,23 +9,21 @@ WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film"]
 TEXTS = ["good film", "bad", "film film film good bad bad film good", "good"]
 
 
-def classifier(num_classes=2):
-    tokenizer = keras_hub.models.BertTokenizer(WORDS)
-    backbone = keras_hub.models.BertBackbone(
-        vocabulary_size=len(WORDS),
-        num_layers=1,
-        num_heads=2,
-        hidden_dim=8,
-        intermediate_dim=16,
-        max_sequence_length=12,
-    )
-    preprocessor = TextClassifierPreprocessor(tokenizer, sequence_length=12)
-    return attach_head(backbone, num_classes, preprocessor)
+@pytest.fixture
+def make_classifier(make_backbone):
+    def make(num_classes=2):
+        tokenizer = keras_hub.models.BertTokenizer(WORDS)
+        preprocessor = TextClassifierPreprocessor(tokenizer, sequence_length=12)
+        return attach_head(make_backbone("Bert"), num_classes, preprocessor)
+
+    return make
 
 
 @pytest.mark.backend
-def test_answers_are_the_classifiers_own_in_the_order_of_the_texts(tmp_path):
-    task = classifier()
+def test_answers_are_the_classifiers_own_in_the_order_of_the_texts(
+    make_classifier, tmp_path
+):
+    task = make_classifier()
     answers = Teacher(task, tmp_path, batch_size=2).ask(TEXTS)
     logits = task.predict(TEXTS, verbose=0)
     odds = np.exp(logits - logits.max(1, keepdims=True))
@@ -35,8 +33,8 @@ def test_answers_are_the_classifiers_own_in_the_order_of_the_texts(tmp_path):
     np.testing.assert_allclose(lengths, 1, atol=2e-3)
 
 
-def test_answers_are_remembered(tmp_path, monkeypatch):
-    teacher = Teacher(classifier(), tmp_path)
+def test_answers_are_remembered(make_classifier, tmp_path, monkeypatch):
+    teacher = Teacher(make_classifier(), tmp_path)
     first = teacher.ask(TEXTS)
     monkeypatch.setattr(teacher, "_answer", None)
     again = teacher.ask(TEXTS)
@@ -49,9 +47,9 @@ def test_answers_are_remembered(tmp_path, monkeypatch):
         teacher.ask(TEXTS)
 
 
-def test_a_teacher_has_two_classes(tmp_path):
+def test_a_teacher_has_two_classes(make_classifier, tmp_path):
     with pytest.raises(ValueError, match=r"Received outputs of shape \(None, 3\)"):
-        Teacher(classifier(3), tmp_path)
+        Teacher(make_classifier(3), tmp_path)
 
 
 def test_embeddings_keep_the_geometry_of_the_vectors():

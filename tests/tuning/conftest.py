@@ -5,25 +5,11 @@ import keras_hub
 import numpy as np
 import pytest
 
-SIZES = {
-    "vocabulary_size": 50,
-    "num_layers": 2,
-    "num_heads": 2,
-    "hidden_dim": 8,
-    "intermediate_dim": 16,
-    "max_sequence_length": 16,
-}
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    keras.utils.set_random_seed(7)
-
 
 @pytest.fixture
-def gpt2():
+def gpt2(make_backbone):
     """A GPT-2 backbone whose dropout would show (half of all units)."""
-    return keras_hub.models.GPT2Backbone(dropout=0.5, **SIZES)
+    return make_backbone("GPT2", dropout=0.5)
 
 
 @pytest.fixture
@@ -35,14 +21,13 @@ def classifier(gpt2):
 
 
 @pytest.fixture
-def bart():
-    backbone = keras_hub.models.BartBackbone(dropout=0.5, **SIZES)
-    return keras_hub.models.BartSeq2SeqLM(backbone)
+def bart(make_backbone):
+    return keras_hub.models.BartSeq2SeqLM(make_backbone("Bart", dropout=0.5))
 
 
 @pytest.fixture
-def bert():
-    backbone = keras_hub.models.BertBackbone(num_segments=2, **SIZES)
+def bert(make_backbone):
+    backbone = make_backbone("Bert", dropout=0.1, num_segments=2)
     return keras_hub.models.BertTextClassifier(backbone, num_classes=3)
 
 

@@ -9,13 +9,6 @@ import pytest
 
 from kftune.tuning.policies import frozen_weights, policy_name
 
-SIZES = {
-    "vocabulary_size": 50,
-    "num_layers": 2,
-    "num_heads": 2,
-    "hidden_dim": 8,
-    "intermediate_dim": 16,
-}
 # D=8, I=16: attention with biases, a norm, the feed-forward part.
 ATTENTION = 4 * (8 * 8 + 8)
 NORM = 16
@@ -36,8 +29,8 @@ def trained(model, policy):
 
 
 @pytest.fixture
-def t5():
-    return keras_hub.models.T5Backbone(**SIZES)
+def t5(make_backbone):
+    return make_backbone("T5")
 
 
 @pytest.mark.parametrize(
@@ -94,10 +87,8 @@ def test_a_block_trains_its_relative_positions(t5):
     assert id(t5.token_embedding.embeddings) in frozen
 
 
-def test_albert_counts_groups_as_its_blocks():
-    albert = keras_hub.models.AlbertBackbone(
-        **SIZES, embedding_dim=4, num_groups=2, max_sequence_length=16
-    )
+def test_albert_counts_groups_as_its_blocks(make_backbone):
+    albert = make_backbone("Albert", embedding_dim=4, num_groups=2)
     parts = {path.split("/")[0] for path in trained(albert, "all_but_last:1")}
     assert parts == {"group_1_inner_layer_0", "pooled_dense"}
 
@@ -127,11 +118,8 @@ def test_a_model_without_backbone_takes_the_policies_that_need_none():
         frozen_weights(model, "backbone")
 
 
-def test_two_backbones_are_refused_by_name():
-    models = [
-        keras_hub.models.GPT2Backbone(**SIZES, max_sequence_length=16, name=name)
-        for name in ("left", "right")
-    ]
+def test_two_backbones_are_refused_by_name(make_backbone):
+    models = [make_backbone("GPT2", name=name) for name in ("left", "right")]
     inputs = models[0].input
     both = keras.layers.Add()([model(inputs) for model in models])
     with pytest.raises(ValueError, match=r"one backbone.*\['left', 'right'\]"):

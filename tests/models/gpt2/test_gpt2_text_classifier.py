@@ -173,17 +173,8 @@ def test_rows_longer_than_the_positions_are_refused(gpt2_backbone, gpt2_tokenize
         GPT2TextClassifier(gpt2_backbone, 2, preprocessor)
 
 
-def test_float16_outputs_are_float32():
-    backbone = keras_hub.models.GPT2Backbone(
-        vocabulary_size=9,
-        num_layers=1,
-        num_heads=1,
-        hidden_dim=4,
-        intermediate_dim=4,
-        max_sequence_length=8,
-        dtype="mixed_bfloat16",
-    )
-    task = GPT2TextClassifier(backbone, 2)
+def test_float16_outputs_are_float32(make_backbone):
+    task = GPT2TextClassifier(make_backbone("GPT2", dtype="mixed_bfloat16"), 2)
     outputs = task.predict({"token_ids": [[1]], "padding_mask": [[1]]}, verbose=0)
     assert outputs.dtype == np.float32
 

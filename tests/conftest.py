@@ -1,0 +1,30 @@
+"""Tiny random backbones, and random numbers that repeat."""
+
+import keras
+import keras_hub
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    keras.utils.set_random_seed(7)
+
+
+@pytest.fixture
+def make_backbone():
+    """Makes a KerasHub backbone of two layers by its kind, such as `"GPT2"`."""
+
+    def make(kind, **changes):
+        sizes = {
+            "vocabulary_size": 50,
+            "num_layers": 2,
+            "num_heads": 2,
+            "hidden_dim": 8,
+            "intermediate_dim": 16,
+            "dropout": 0,
+        }
+        if kind != "T5":  # T5 counts distances and has no table of positions.
+            sizes["max_sequence_length"] = 16
+        return getattr(keras_hub.models, f"{kind}Backbone")(**{**sizes, **changes})
+
+    return make
