@@ -27,9 +27,9 @@ class NextTokenBatches(LengthBucketed):
     ```
     """
 
-    def __getitem__(self, index):
-        """Builds the batch at `index`, see the class."""
-        batch = super().__getitem__(index)
+    def build_batch(self, plan):
+        """Builds a batch, see the class."""
+        batch = super().build_batch(plan)
         x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
         targets = np.zeros_like(x["token_ids"])
         targets[:, :-1] = x["token_ids"][:, 1:]
