@@ -136,7 +136,7 @@ def main(
             kftune.training.DataPosition(data),
             kftune.training.FirstStepTime(),
             kftune.training.ScoreCallback(score, prefix="perplexity_"),
-            kftune.training.TokensPerSecond(epoch_steps * max_tokens),
+            kftune.training.TokensPerSecond(data),
             keras.callbacks.CSVLogger(out / "history.csv", append=True),
             keras.callbacks.BackupAndRestore(
                 out / "backup", double_checkpoint=True, delete_checkpoint=False
