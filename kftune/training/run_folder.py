@@ -59,11 +59,17 @@ def read_history(folder):
         folder: str or path of the run.
 
     Returns:
-        Dict of log entry to list of float, one an epoch; empty without epochs.
+        Dict of log entry to list of float, one an epoch, NaN where it was not logged;
+        empty without epochs.
     """
     rows = _rows(Path(folder))
     names = rows[0].keys() - {"epoch"} if rows else ()
-    return {name: [float(row[name]) for row in rows] for name in sorted(names)}
+    # Keras writes NA, also in val_ columns of a run without validation.
+    return {
+        name: [float(row[name].replace("NA", "nan")) for row in rows]
+        for name in sorted(names)
+        if any(row[name] != "NA" for row in rows)
+    }
 
 
 def _rows(folder):

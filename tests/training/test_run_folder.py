@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from kftune.training.run_folder import open_run, read_history
@@ -35,6 +37,13 @@ def test_an_ended_run_leaves_nothing_to_the_next(tmp_path):
     (tmp_path / "backup").rmdir()
     assert not open_run(tmp_path, {"seed": 1})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["settings.json"]
+
+
+def test_what_was_not_logged_is_no_number(tmp_path):
+    (tmp_path / "history.csv").write_text("epoch,bleu,val_bleu\n0,NA,NA\n1,2.5,NA\n")
+    history = read_history(tmp_path)
+    assert list(history) == ["bleu"]
+    assert math.isnan(history["bleu"][0]) and history["bleu"][1] == 2.5
 
 
 def test_history_has_each_whole_epoch_once(tmp_path):
