@@ -1,5 +1,3 @@
-import time
-
 import keras_hub
 import pytest
 import transformers
@@ -48,12 +46,11 @@ def test_the_header_of_the_merges_file_is_no_rule(gpt2_tokenizer, reference):
     assert ids == reference(ODD_TEXTS[0])["input_ids"]
 
 
-def test_one_very_long_word_is_quick(gpt2_tokenizer):
+def test_a_word_of_a_million_letters_is_merged_as_a_short_one(gpt2_tokenizer):
+    # KerasHub's own merging is quadratic and would not come to an end here.
     bpe = fast_tokenizer(gpt2_tokenizer)
-    began = time.perf_counter()
-    ids = bpe.encode("film" * 250_000).ids
-    assert time.perf_counter() - began < 10
-    assert bpe.decode(ids, skip_special_tokens=False).replace(" ", "")
+    assert bpe.encode("filmfilm").tokens == ["fi", "lm"] * 2
+    assert bpe.encode("film" * 250_000).ids == bpe.encode("film").ids * 250_000
 
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "film", "##s", "cafe", "is"]

@@ -2,7 +2,11 @@ import json
 import math
 import os
 
+import numpy as np
 import pytest
+
+import kftune
+from kftune.training import read_history
 
 pytestmark = pytest.mark.backend
 
@@ -56,7 +60,7 @@ def test_plain_text_becomes_a_preset(run_script, options, tmp_path):
 def test_a_teacher_is_trained_and_asked(run_script, options, tmp_path):
     opinions = [
         f"{word} film number {i} it is\t{label}"
-        for i in range(60)
+        for i in range(600)
         for word, label in (("Lovely", 1), ("Dreary", 0))
     ]
     (tmp_path / "opinions.tsv").write_text("\n".join(["text\tlabel", *opinions]))
@@ -71,17 +75,33 @@ def test_a_teacher_is_trained_and_asked(run_script, options, tmp_path):
         ("pretrain_gpt2.py", *options, "--epochs", 2, "--out", plain),
         (
             *("train_teacher.py", *common, "--preset", plain / "preset"),
-            *("--sequence-length", 24, "--learning-rate", 1e-2, "--out", teacher),
+            *("--sequence-length", 24, "--max-tokens", 128, "--learning-rate", 1e-2),
+            *("--out", teacher),
         ),
         (
-            *("pretrain_gpt2.py", *options, "--epochs", 2, "--hidden-dim", 8),
-            *("--teacher", teacher / "model", "--out", taught),
+            *("pretrain_gpt2.py", *options, "--epochs", 2, "--epoch-steps", 30),
+            *("--learning-rate", 1e-2, "--teacher", teacher / "model", "--out", taught),
         ),
     ):
         finished = run_script(*step)
         assert finished.returncode == 0, finished.stderr
-    header = (taught / "history.csv").read_text().splitlines()[0]
-    assert "sentence_embedding_loss" in header and "polarity_loss" in header
+    # One word of each held-out opinion tells its label.
     accuracy = json.loads((teacher / "results.json").read_text())["validation"]
-    assert 0 <= accuracy["accuracy"]["opinions"] <= 1
-    assert len(list((taught / "answers").glob("*.npz"))) == 2
+    assert accuracy["accuracy"]["opinions"] > 0.9
+    history = read_history(taught)
+    assert "polarity_loss" in history
+    for name in ("next_token_loss", "sentence_embedding_loss"):
+        assert history[name][-1] < history[name][0]
+    # It was asked about each token, and about the passages that come alone.
+    corpora = kftune.data.load_corpora(tmp_path / "corpora.yaml")
+    passages = kftune.data.read_pretraining_corpora(corpora, tmp_path)
+    alone = [p for p in passages if not p["validation"] and p["corpus"] != "book"]
+    files = [np.load(path) for path in (taught / "answers").glob("*.npz")]
+    praise = {len(file["praise"]): file["praise"] for file in files}
+    assert sorted(praise) == [300, len(alone)]
+    right = [
+        (answer > 0.5) == passage["praise"]
+        for answer, passage in zip(praise[len(alone)], alone, strict=True)
+        if passage["corpus"] == "opinions"
+    ]
+    assert np.mean(right) > 0.9
