@@ -1,22 +1,15 @@
 """Reads backbones, preprocessors and saved tasks out of preset folders."""
 
-import contextlib
-
 import keras
 import keras_hub
-import safetensors
 
-from kftune.models.converters.hf_bert import read_bert_backbone, read_bert_tokenizer
-from kftune.models.converters.hf_files import read_json
-from kftune.models.converters.hf_gpt2 import read_gpt2_backbone, read_gpt2_tokenizer
-from kftune.models.gpt2.gpt2_text_classifier_preprocessor import (
-    GPT2TextClassifierPreprocessor,
-)
+from kftune.models.converters.hf_bert import read_bert_backbone
+from kftune.models.converters.hf_gpt2 import read_gpt2_backbone
 from kftune.models.preset_catalog import locate
+from kftune.models.preset_files import clear_errors, hugging_face_type, saved_config
 from kftune.models.text_classifier_preprocessor import TextClassifierPreprocessor
 
 _BACKBONES = {"bert": read_bert_backbone, "gpt2": read_gpt2_backbone}
-_TOKENIZERS = {"bert": read_bert_tokenizer, "gpt2": read_gpt2_tokenizer}
 
 
 def load_backbone(preset, *, load_weights=True, dtype=None, offline=False):
@@ -57,9 +50,7 @@ def load_backbone(preset, *, load_weights=True, dtype=None, offline=False):
 def load_preprocessor(preset, *, sequence_length=None, offline=False):
     """Loads the tokenizer of a preset in a preprocessor for classifiers.
 
-    A preprocessor that kftune saved comes back as it was. Texts for other presets get
-    start and end token where the tokenizer has them, but not for GPT-2 checkpoints
-    from Hugging Face, and for T5 the end token alone, as these were trained.
+    The same as `TextClassifierPreprocessor.from_preset`, beside `load_backbone`.
 
     Args:
         preset: `str` or `Path`, see `locate`.
@@ -81,16 +72,9 @@ def load_preprocessor(preset, *, sequence_length=None, offline=False):
     rows.tokenize_rows(["A good film."])
     ```
     """
-    folder = locate(preset, offline=offline)
-    with clear_errors(folder):
-        saved = _saved_config(folder, "preprocessor.json")
-        if saved is None:
-            return _new_preprocessor(folder, sequence_length)
-        if sequence_length is not None:
-            saved["config"]["sequence_length"] = sequence_length
-        preprocessor = keras.saving.deserialize_keras_object(saved)
-        preprocessor.load_preset_assets(str(folder))
-        return preprocessor
+    return TextClassifierPreprocessor.from_preset(
+        preset, sequence_length=sequence_length, offline=offline
+    )
 
 
 def is_saved_task(folder):
@@ -106,7 +90,7 @@ def is_saved_task(folder):
         ValueError: if `task.json` is broken.
     """
     with clear_errors(folder):
-        return _saved_config(folder, "task.json") is not None
+        return saved_config(folder, "task.json") is not None
 
 
 def read_task(folder, *, load_weights=True, dtype=None):
@@ -126,7 +110,7 @@ def read_task(folder, *, load_weights=True, dtype=None):
         ValueError: if a file is broken.
     """
     with clear_errors(folder):
-        saved = _saved_config(folder, "task.json")
+        saved = saved_config(folder, "task.json")
         if dtype is not None:
             saved["config"]["backbone"]["config"]["dtype"] = dtype
         task = keras.saving.deserialize_keras_object(saved)
@@ -138,83 +122,3 @@ def read_task(folder, *, load_weights=True, dtype=None):
             several = folder / "model.weights.json"
             task.backbone.load_weights(str(one if one.exists() else several))
         return task
-
-
-def hugging_face_type(folder):
-    """Tells which Hugging Face model a folder holds.
-
-    Args:
-        folder: `Path`.
-
-    Returns:
-        `str`, such as `"gpt2"`, or `None` if it is a KerasHub preset.
-
-    Raises:
-        FileNotFoundError: if there is no `config.json`.
-        ValueError: if `config.json` is of neither kind.
-    """
-    config = read_json(folder, "config.json")
-    if "registered_name" in config:
-        return None
-    if "model_type" not in config:
-        raise ValueError(
-            "Expected a KerasHub preset or a Hugging Face model. Received: config.json "
-            f"with neither registered_name nor model_type, but {sorted(config)}"
-        )
-    return config["model_type"]
-
-
-@contextlib.contextmanager
-def clear_errors(folder):
-    """Turns whatever a reader meets in broken files into one error with the folder.
-
-    Args:
-        folder: `Path` that is being read.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        FileNotFoundError: if a file is missing.
-        ValueError: if a file is broken or of another model.
-    """
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"Expected a complete model in {folder}. Nothing was loaded. "
-            f"Received: {error}"
-        ) from error
-    except (
-        AttributeError,
-        KeyError,
-        OSError,
-        TypeError,
-        ValueError,
-        safetensors.SafetensorError,
-    ) as error:
-        raise ValueError(
-            f"Expected a model that can be read in {folder}. Nothing was loaded. "
-            f"Received: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _saved_config(folder, name):
-    """A config that kftune saved, or `None`."""
-    if not (folder / name).is_file():
-        return None
-    config = read_json(folder, name)
-    return config if config["registered_name"].startswith("kftune>") else None
-
-
-def _new_preprocessor(folder, sequence_length):
-    model_type = hugging_face_type(folder)
-    if model_type in _TOKENIZERS:
-        tokenizer = _TOKENIZERS[model_type](folder)
-    else:
-        tokenizer = keras_hub.models.Tokenizer.from_preset(str(folder))
-    if isinstance(tokenizer, keras_hub.models.GPT2Tokenizer):
-        wrap = model_type is None
-        return GPT2TextClassifierPreprocessor(tokenizer, sequence_length, wrap, wrap)
-    has_start = not isinstance(tokenizer, keras_hub.models.T5Tokenizer)
-    return TextClassifierPreprocessor(tokenizer, sequence_length, has_start)

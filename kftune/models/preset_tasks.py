@@ -9,9 +9,8 @@ import keras
 from kftune.models.converters.hf_gpt2 import gpt2_head_options, load_gpt2_head
 from kftune.models.layer_tree import sublayers
 from kftune.models.preset_catalog import locate
+from kftune.models.preset_files import clear_errors, hugging_face_type
 from kftune.models.preset_folders import (
-    clear_errors,
-    hugging_face_type,
     is_saved_task,
     load_backbone,
     load_preprocessor,

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from kftune.models.fast_tokenizers import fast_tokenizer
+from kftune.models.preset_preprocessor import PresetPreprocessor
 from kftune.models.texts import as_texts
 
 _TEXTS_AT_ONCE = 4096
@@ -13,7 +14,9 @@ _SIDES = ("left", "right")
 
 
 @keras.saving.register_keras_serializable(package="kftune")
-class TextClassifierPreprocessor(keras_hub.models.TextClassifierPreprocessor):
+class TextClassifierPreprocessor(
+    PresetPreprocessor, keras_hub.models.TextClassifierPreprocessor
+):
     """Tokenises, truncates, adds start and end token, pads on the right.
 
     The mask alone tells what is padding: GPT-2 in KerasHub pads with id 0, which is
