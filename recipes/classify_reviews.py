@@ -52,7 +52,7 @@ def main(
         epochs: the most epochs; training stops after 2 without progress.
         batch_size: texts a step.
         learning_rate: peak of AdamW's; rises over a tenth of the steps, falls to 0.
-        weight_decay: of AdamW.
+        weight_decay: of AdamW, not for biases and norms.
         dropout: share of the head's inputs that training drops.
         pretrained: False starts from random weights, for comparison.
         seed: of weights, dropout and order.
@@ -85,11 +85,8 @@ def main(
         for part in ("train", "validation", "test")
     )
     print(train)
-    schedule = kftune.training.WarmupStableDecay.linear(
-        learning_rate, total_steps=epochs * len(train)
-    )
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=weight_decay, global_clipnorm=1.0
+    optimizer = kftune.training.adamw(
+        task, learning_rate, epochs * len(train), weight_decay
     )
     task.compile(optimizer, jit_compile=kftune.training.choose_jit_compile())
     print(kftune.tuning.freeze(task, freeze))

@@ -103,9 +103,10 @@ def main(
         warmup_steps=epoch_steps,
         decay_steps=decay_epochs * epoch_steps,
     )
+    optimizer = keras.optimizers.Muon(schedule, adam_beta_2=0.98, global_clipnorm=1.0)
     kftune.models.compile_pretrainer(
         model,
-        keras.optimizers.Muon(schedule, adam_beta_2=0.98, global_clipnorm=1.0),
+        kftune.training.spare_bias_and_norm(optimizer, model),
         jit_compile=kftune.training.choose_jit_compile(),
     )
 

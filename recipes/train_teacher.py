@@ -73,8 +73,7 @@ def main(
         for part in (train, held_out)
     )
     print(batches)
-    schedule = kftune.training.WarmupStableDecay.linear(learning_rate, len(batches))
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.01, global_clipnorm=1.0)
+    optimizer = kftune.training.adamw(task, learning_rate, len(batches))
     task.compile(optimizer, jit_compile=kftune.training.choose_jit_compile())
     task.fit(batches, shuffle=False, callbacks=[kftune.training.FirstStepTime()])
 

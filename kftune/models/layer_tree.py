@@ -104,6 +104,28 @@ def is_kind(layer: keras.Layer, word: str) -> bool:
     return any(word in cls.__name__ for cls in type(layer).__mro__)
 
 
+def bias_and_norm_weights(layer: keras.Layer) -> list[keras.Variable]:
+    """Lists the biases of a layer and the weights of the norms below it.
+
+    Args:
+        layer: any built layer or model.
+
+    Returns:
+        Those of its `weights_made_to_train`, each once.
+    """
+    norms = {
+        id(weight)
+        for part in sublayers(layer)
+        if is_kind(part, "Norm") and not isinstance(part, keras.Model)
+        for weight in part.weights
+    }
+    return [
+        weight
+        for weight in weights_made_to_train(layer)
+        if id(weight) in norms or weight.name.endswith("bias")
+    ]
+
+
 def _is_lora_base(layer, weight):
     """Whether a weight is the one that the layer's LoRA factors stand in for."""
     lora_enabled = getattr(layer, "lora_enabled", False)

@@ -4,6 +4,7 @@ from kftune.training.compilation_cache import use_compilation_cache
 from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
 from kftune.training.jit_compile import choose_jit_compile
+from kftune.training.optimizers import adamw, spare_bias_and_norm
 from kftune.training.pretraining_rows import PretrainingRows, passages_alone
 from kftune.training.run_folder import BEST_WEIGHTS, open_run, read_history
 from kftune.training.score_callback import ScoreCallback
@@ -21,11 +22,13 @@ __all__ = [
     "Teacher",
     "TokensPerSecond",
     "WarmupStableDecay",
+    "adamw",
     "choose_jit_compile",
     "embeddings_from_teacher",
     "open_run",
     "passages_alone",
     "read_history",
+    "spare_bias_and_norm",
     "standard_callbacks",
     "use_compilation_cache",
 ]

@@ -7,6 +7,7 @@ import keras
 
 from kftune.models.layer_tree import (
     backbone_of,
+    bias_and_norm_weights,
     is_kind,
     sublayers,
     unused_layers,
@@ -155,17 +156,9 @@ def _all_but_cross_attention(model):
 
 def _all_but_bias_and_norm(model):
     base = _base(model)
-    weights = weights_made_to_train(base)
-    norms = _weights_of(
-        layer
-        for layer in sublayers(base)
-        if is_kind(layer, "Norm") and not isinstance(layer, keras.Model)
-    )
-    biases = [weight for weight in weights if weight.name.endswith("bias")]
-    trained = _not_empty(
-        biases + norms, "all_but_bias_and_norm", "a bias or a norm", model
-    )
-    return _without(weights, trained)
+    trained = bias_and_norm_weights(base)
+    _not_empty(trained, "all_but_bias_and_norm", "a bias or a norm", model)
+    return _without(weights_made_to_train(base), trained)
 
 
 def _all_but_last(model, count):

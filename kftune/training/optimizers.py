@@ -1,0 +1,69 @@
+"""Optimizers whose weight decay spares biases and norms."""
+
+import keras
+
+from kftune.models.layer_tree import bias_and_norm_weights
+from kftune.training.warmup_stable_decay import WarmupStableDecay
+
+
+def adamw(model, learning_rate, total_steps, weight_decay=0.01):
+    """Makes AdamW as pretrained text models are mostly fine-tuned with it.
+
+    The rate rises over a tenth of the steps and falls to 0 over all others, gradients
+    are clipped to a global norm of 1, and biases and norms do not decay (Devlin et al.
+    2019, BERT, https://arxiv.org/abs/1810.04805).
+
+    Args:
+        model: built `keras.Model` that is going to be compiled.
+        learning_rate: float, the highest rate.
+        total_steps: int, optimizer steps of the training.
+        weight_decay: float, the share of a weight that a step takes away, times the
+            rate.
+
+    Returns:
+        `keras.optimizers.AdamW`.
+
+    Example:
+    ```python
+    optimizer = kftune.training.adamw(task, 5e-4, total_steps=epochs * len(train))
+    task.compile(optimizer)
+    ```
+    """
+    optimizer = keras.optimizers.AdamW(
+        WarmupStableDecay.linear(learning_rate, total_steps),
+        weight_decay=weight_decay,
+        global_clipnorm=1.0,
+    )
+    return spare_bias_and_norm(optimizer, model)
+
+
+def spare_bias_and_norm(optimizer, model):
+    """Excludes the biases and norms of a model from weight decay.
+
+    They are few and do not overfit; decay would pull the scale of a norm to 0. They
+    stay excluded when `kftune.tuning.freeze` compiles the model again.
+
+    Args:
+        optimizer: `keras.Optimizer` that is not built yet.
+        model: built `keras.Model`.
+
+    Returns:
+        The optimizer.
+
+    Raises:
+        ValueError: if the optimizer is built already.
+
+    Example:
+    ```python
+    optimizer = spare_bias_and_norm(keras.optimizers.Muon(2e-3), model)
+    ```
+    """
+    if optimizer.built:
+        # Keras means to refuse it too, but its check never holds.
+        raise ValueError(
+            "Expected an optimizer that has not been built yet: exclude before "
+            f"compile and fit. Received: {type(optimizer).__name__} at step "
+            f"{int(optimizer.iterations)}"
+        )
+    optimizer.exclude_from_weight_decay(var_list=bias_and_norm_weights(model))
+    return optimizer
