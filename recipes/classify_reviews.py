@@ -18,6 +18,13 @@ import keras
 import numpy as np
 
 import kftune
+from kftune.cli.option_types import (
+    DropoutRate,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+)
 from kftune.cli.recipe import run_recipe
 
 
@@ -29,14 +36,14 @@ def main(
     label: str | None = None,
     group: str | None = None,
     freeze: str = "nothing",
-    epochs: int = 3,
-    batch_size: int = 32,
-    learning_rate: float = 5e-4,
-    weight_decay: float = 0.01,
-    dropout: float = 0.1,
+    epochs: PositiveInt = 3,
+    batch_size: PositiveInt = 32,
+    learning_rate: PositiveFloat = 5e-4,
+    weight_decay: NonNegativeFloat = 0.01,
+    dropout: DropoutRate = 0.1,
     pretrained: bool = True,
-    seed: int = 0,
-    split_seed: int = 0,
+    seed: Seed = 0,
+    split_seed: Seed = 0,
     out: Path = Path("runs/classify_reviews"),
 ):
     """Read, clean, split, build, freeze, fit, evaluate, save.

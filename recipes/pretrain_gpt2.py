@@ -10,12 +10,21 @@ tells how the shipped preset was made.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import keras
 import keras_hub
 import numpy as np
 
 import kftune
+from kftune.cli.option_types import (
+    DropoutRate,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    at_least,
+)
 from kftune.cli.recipe import run_recipe
 
 
@@ -24,18 +33,18 @@ def main(
     corpora: Path = Path("recipes/configs/gpt2_tiny_en.yaml"),
     folder: Path = Path("."),
     teacher: Path | None = None,
-    epochs: int = 40,
-    decay_epochs: int = 10,
-    epoch_steps: int = 250,
-    max_tokens: int = 4096,
-    vocabulary_size: int = 8192,
-    num_layers: int = 4,
-    num_heads: int = 4,
-    hidden_dim: int = 256,
-    context: int = 256,
-    learning_rate: float = 2e-3,
-    dropout: float = 0.1,
-    seed: int = 0,
+    epochs: PositiveInt = 40,
+    decay_epochs: NonNegativeInt = 10,
+    epoch_steps: Annotated[int, at_least(2)] = 250,
+    max_tokens: PositiveInt = 4096,
+    vocabulary_size: Annotated[int, at_least(257)] = 8192,
+    num_layers: PositiveInt = 4,
+    num_heads: PositiveInt = 4,
+    hidden_dim: PositiveInt = 256,
+    context: Annotated[int, at_least(3)] = 256,
+    learning_rate: PositiveFloat = 2e-3,
+    dropout: DropoutRate = 0.1,
+    seed: Seed = 0,
     out: Path = Path("runs/gpt2_tiny_en"),
 ):
     """Read, train a vocabulary, ask the teacher, build, fit, evaluate, save.

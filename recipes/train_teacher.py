@@ -8,11 +8,19 @@ results.json and model/, a preset folder, under --out.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import keras
 import numpy as np
 
 import kftune
+from kftune.cli.option_types import (
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    at_least,
+)
 from kftune.cli.recipe import run_recipe
 
 
@@ -21,12 +29,12 @@ def main(
     corpora: Path = Path("recipes/configs/gpt2_tiny_en.yaml"),
     folder: Path = Path("."),
     preset: str = "minilm_l6",
-    examples: int = 36000,
-    least_words: int = 4,
-    max_tokens: int = 1024,
-    sequence_length: int = 96,
-    learning_rate: float = 6e-5,
-    seed: int = 0,
+    examples: PositiveInt = 36000,
+    least_words: NonNegativeInt = 4,
+    max_tokens: PositiveInt = 1024,
+    sequence_length: Annotated[int, at_least(3)] = 96,
+    learning_rate: PositiveFloat = 6e-5,
+    seed: Seed = 0,
     out: Path = Path("runs/teacher"),
 ):
     """Read, choose, build, fit, evaluate, save.

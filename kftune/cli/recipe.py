@@ -1,8 +1,11 @@
 """Run a recipe's function from the command line."""
 
 import sys
+import typing
 
 import jsonargparse
+
+from kftune.cli.option_types import Limits
 
 
 def run_recipe(main, argv=None):
@@ -10,7 +13,8 @@ def run_recipe(main, argv=None):
 
     Each argument of the function is an option, named with dashes or underscores; its
     type is checked, an unknown option is an error, and `--help` shows the docstring.
-    `--config FILE.yaml` holds options by name; options behind it win.
+    `--config FILE.yaml` holds options by name; options behind it win. A number outside
+    its limits (`kftune.cli.option_types`) is an error before the function is called.
 
     Args:
         main: function with typed arguments that all have defaults.
@@ -19,18 +23,55 @@ def run_recipe(main, argv=None):
     Returns:
         What `main` returns.
 
+    Raises:
+        SystemExit: with status 2 and a message on the standard error, if options are
+            not as expected; numbers outside their limits are named all at once.
+
     Example:
     ```python
-    def main(epochs: int = 3):
+    def main(epochs: PositiveInt = 3):
         print(epochs)
 
     run_recipe(main, ["--epochs", "5"])  # 5
     ```
     """
+    return main(**read_options(main, argv))
+
+
+def read_options(main, argv=None):
+    """Read and check the options of a recipe's function without calling it.
+
+    Args:
+        main: function with typed arguments that all have defaults.
+        argv: list of str; `None` takes the process's own arguments.
+
+    Returns:
+        Dict of all arguments of `main` by name, defaults included.
+
+    Raises:
+        SystemExit: as `run_recipe`.
+    """
+    parser = jsonargparse.auto_parser(main, as_positional=False)
     argv = sys.argv[1:] if argv is None else argv
-    return jsonargparse.auto_cli(
-        main, args=[_underscored(part) for part in argv], as_positional=False
-    )
+    parsed = parser.parse_args([_underscored(part) for part in argv])
+    options = parser.instantiate(parsed).as_dict()
+    options.pop("config")
+    wrong = [
+        f"--{name.replace('_', '-')}: expected {limits}. Received: {options[name]}"
+        for name, limits in _limits(main)
+        if not limits.hold(options[name])
+    ]
+    if wrong:
+        parser.error("; ".join(wrong))
+    return options
+
+
+def _limits(main):
+    """The options of a function that have limits, with them."""
+    for name, hint in typing.get_type_hints(main, include_extras=True).items():
+        for limits in getattr(hint, "__metadata__", ()):
+            if isinstance(limits, Limits):
+                yield name, limits
 
 
 def _underscored(part):

@@ -1,9 +1,12 @@
 import pytest
 
-from kftune.cli.recipe import run_recipe
+from kftune.cli.option_types import PositiveFloat, PositiveInt
+from kftune.cli.recipe import read_options, run_recipe
 
 
-def main(batch_size: int = 32, freeze: str = "nothing", rate: float = 0.1):
+def main(
+    batch_size: PositiveInt = 32, freeze: str = "nothing", rate: PositiveFloat = 0.1
+):
     """Do it."""
     return batch_size, freeze, rate
 
@@ -44,3 +47,27 @@ def test_an_unknown_key_of_a_config_file_is_an_error(tmp_path, capsys):
     with pytest.raises(SystemExit):
         run_recipe(main, ["--config", str(config)])
     assert "batch_sise" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("from_file", [True, False])
+def test_numbers_without_sense_are_named_together(from_file, tmp_path, capsys):
+    config = tmp_path / "settings.yaml"
+    config.write_text("batch_size: 0\nrate: -1.5\n")
+    argv = ["--batch-size", "0", "--rate=-1.5"]
+    with pytest.raises(SystemExit) as stopped:
+        run_recipe(main, ["--config", str(config)] if from_file else argv)
+    assert stopped.value.code == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert "--batch-size: expected 1 or more. Received: 0; " in error
+    assert "--rate: expected more than 0. Received: -1.5" in error
+
+
+def test_help_tells_the_limits(capsys):
+    with pytest.raises(SystemExit):
+        run_recipe(main, ["--help"])
+    assert "1 or more" in capsys.readouterr().out
+
+
+def test_options_are_read_without_a_call():
+    options = read_options(main, ["--rate", "2"])
+    assert options == {"batch_size": 32, "freeze": "nothing", "rate": 2.0}

@@ -1,0 +1,44 @@
+"""Types of a recipe's options that say which numbers make sense.
+
+`run_recipe` checks all options of a run before anything else happens.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Annotated
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Limits:
+    """Which numbers an option takes.
+
+    Args:
+        text: str, the limits as a person says them; `--help` and errors show it.
+        hold: function that tells whether a number is within them.
+
+    Example:
+    ```python
+    def main(heads: Annotated[int, Limits("2, 4 or 8", lambda n: n in (2, 4, 8))] = 4):
+        ...
+    ```
+    """
+
+    text: str
+    hold: Callable
+
+    def __repr__(self):
+        return self.text
+
+
+def at_least(least):
+    """Limits of a number that is `least` or more, and finite."""
+    return Limits(f"{least} or more", lambda number: least <= number < math.inf)
+
+
+PositiveInt = Annotated[int, at_least(1)]
+NonNegativeInt = Annotated[int, at_least(0)]
+PositiveFloat = Annotated[float, Limits("more than 0", lambda x: 0 < x < math.inf)]
+NonNegativeFloat = Annotated[float, at_least(0)]
+DropoutRate = Annotated[float, Limits("from 0 to below 1", lambda x: 0 <= x < 1)]
+Seed = Annotated[int, Limits("from 0 to 2**32 - 1", lambda n: 0 <= n < 2**32)]

@@ -1,0 +1,66 @@
+"""Options without sense are refused before anything is read or written."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from kftune.cli.recipe import read_options
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "wrong"),
+    [
+        (
+            "classify_reviews.py",
+            {
+                "epochs": 0,
+                "batch-size": -4,
+                "learning-rate": 0.0,
+                "weight-decay": -0.01,
+                "dropout": 1.0,
+                "seed": -1,
+                "split-seed": 2**32,
+            },
+        ),
+        (
+            "pretrain_gpt2.py",
+            {
+                "epochs": 0,
+                "decay-epochs": -1,
+                "epoch-steps": 1,
+                "max-tokens": 0,
+                "vocabulary-size": 256,
+                "num-layers": 0,
+                "num-heads": 0,
+                "hidden-dim": 0,
+                "context": 2,
+                "learning-rate": -0.002,
+                "dropout": -0.1,
+                "seed": -1,
+            },
+        ),
+        (
+            "train_teacher.py",
+            {
+                "examples": 0,
+                "least-words": -1,
+                "max-tokens": 0,
+                "sequence-length": 2,
+                "learning-rate": 0.0,
+                "seed": -1,
+            },
+        ),
+    ],
+)
+def test_numbers_without_sense_are_named_together(recipe, wrong, capsys):
+    main = runpy.run_path(str(RECIPES / recipe))["main"]
+    with pytest.raises(SystemExit) as stopped:
+        read_options(main, [f"--{name}={number}" for name, number in wrong.items()])
+    assert stopped.value.code == 2
+    error = " ".join(capsys.readouterr().err.split())
+    for name, number in wrong.items():
+        assert f"--{name}: expected " in error
+        assert f"Received: {number}" in error
