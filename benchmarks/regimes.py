@@ -3,37 +3,88 @@
     python benchmarks/regimes.py benchmarks/rotten_tomatoes.yaml --out runs/regimes
 
 A run whose `results.json` is there already is not repeated, so a stopped comparison
-goes on where it was. The YAML file holds `recipe`, `seeds`, `common` (options of every
-run) and `regimes` (a name, its options); a regime may have its own `environment`.
+goes on where it was; one that was made with other settings or on another backend than
+the plan says is an error. The YAML file holds `recipe`, `seeds`, `common` (options of
+every run) and `regimes` (a name, its options); a regime may have its own `seeds` and
+`environment`.
 """
 
 import argparse
+import dataclasses
 import json
 import os
+import runpy
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import yaml
 
-
-def options(settings):
-    """Turn settings into command-line options."""
-    return [part for k, v in settings.items() for part in (f"--{k}", str(v))]
+from kftune.cli.recipe import read_options
+from kftune.error_text import differences
 
 
-def run(plan, name, regime, seed, out):
-    """Run the recipe once, or read what an earlier run wrote."""
-    folder = out / f"{name}-{seed}"
-    if not (folder / "results.json").exists():
-        regime = dict(regime)
-        environment = {**os.environ, **regime.pop("environment", {})}
-        settings = {**plan["common"], **regime, "seed": seed, "out": folder}
-        command = [sys.executable, plan["recipe"], *options(settings)]
+@dataclasses.dataclass
+class Run:
+    """One run of the recipe: its folder, command-line options and environment."""
+
+    folder: Path
+    options: list
+    environment: dict
+
+    @property
+    def results(self):
+        """What the run wrote, or `None` if it has not ended."""
+        path = self.folder / "results.json"
+        return json.loads(path.read_text("utf-8")) if path.exists() else None
+
+
+def read_plan(plan, out):
+    """The runs of each regime by its name."""
+    runs = {}
+    for name, regime in plan["regimes"].items():
+        settings = {**plan["common"], **regime}
+        seeds = settings.pop("seeds", plan["seeds"])
+        environment = settings.pop("environment", {})
+        runs[name] = []
+        for seed in seeds:
+            folder = out / f"{name}-{seed}"
+            wanted = {**settings, "seed": seed, "out": folder}
+            options = [part for k, v in wanted.items() for part in (f"--{k}", str(v))]
+            runs[name].append(Run(folder, options, environment))
+    return runs
+
+
+def check_results(recipe, runs):
+    """Refuses results of runs that were not as the plan wants them, all at once."""
+    main = runpy.run_path(recipe)["main"]
+    wrong = []
+    for run in runs:
+        if (results := run.results) is None:
+            continue
+        wanted = json.loads(json.dumps(read_options(main, run.options), default=str))
+        wanted["backend"] = run.environment.get("KERAS_BACKEND", keras.config.backend())
+        found = {**results["settings"], "backend": results["versions"]["backend"]}
+        # Where the comparison lies, and by which path it was named, changes no result.
+        if differing := differences(wanted, found, but_for=["out"]):
+            wrong.append(f"{run.folder}: {'; '.join(differing)}")
+    if wrong:
+        sys.exit(
+            "Expected results of the runs in the plan. Choose another --out, or delete "
+            "these folders to repeat their runs:\n" + "\n".join(wrong)
+        )
+
+
+def finish(recipe, run):
+    """Runs the recipe unless that was done; returns the results."""
+    if run.results is None:
+        command = [sys.executable, recipe, *run.options]
         print("$", " ".join(command), flush=True)
+        environment = {**os.environ, **run.environment}
         subprocess.run(command, check=True, env=environment)
-    return json.loads((folder / "results.json").read_text("utf-8"))
+    return run.results
 
 
 def row(name, results):
@@ -52,11 +103,12 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("runs/regimes"))
     arguments = parser.parse_args()
     plan = yaml.safe_load(arguments.plan.read_text("utf-8"))
+    runs = read_plan(plan, arguments.out)
+    check_results(plan["recipe"], [run for group in runs.values() for run in group])
     lines = ["| regime | test accuracy | macro F1 | seeds |", "|---|---|---|---|"]
     results = []
-    for name, regime in plan["regimes"].items():
-        seeds = regime.pop("seeds", plan["seeds"])
-        results = [run(plan, name, regime, s, arguments.out) for s in seeds]
+    for name, group in runs.items():
+        results = [finish(plan["recipe"], run) for run in group]
         lines.append(row(name, results))
     for baseline, scores in results[-1]["baselines"].items():
         lines.append(f"| {baseline} | {100 * scores['accuracy']:.1f} | | |")

@@ -2,6 +2,8 @@
 
 import keras
 
+from kftune.error_text import differences
+
 
 class ResumableBatches(keras.utils.PyDataset):
     """A dataset whose position in an epoch can be saved and restored.
@@ -184,7 +186,10 @@ class ResumableBatches(keras.utils.PyDataset):
         Raises:
             ValueError: if the settings are not the same; lists all that differ.
         """
-        self._check_settings(state["settings"])
+        if differing := differences(state["settings"], self.settings()):
+            raise ValueError(
+                f"The position was saved for other data. {'; '.join(differing)}"
+            )
         epoch, batch = state["epoch"], state["batch"]
         self._restored = {"epoch": epoch, "batch": batch}
         # Keras takes TensorFlow's signature before the epoch begins, from the first
@@ -193,18 +198,6 @@ class ResumableBatches(keras.utils.PyDataset):
         rest = len(self) - batch
         self._begin(epoch, batch if rest == 1 else 0)
         self._num_batches = rest
-
-    def _check_settings(self, saved):
-        mine = self.settings()
-        differing = [
-            f"{key}: expected {saved.get(key)}, received {mine[key]}"
-            for key in mine
-            if saved.get(key) != mine[key]
-        ]
-        if differing:
-            raise ValueError(
-                f"The position was saved for other data. {'; '.join(differing)}"
-            )
 
     def _begin(self, epoch, first=0):
         """Plans the epoch's batches and starts at its batch `first`."""

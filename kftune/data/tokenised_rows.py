@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from kftune.first_few import first_few
+from kftune.error_text import first_few
 
 
 class TokenisedRows:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kftune.first_few import first_few
+from kftune.error_text import first_few
 
 
 def class_indices(labels, head):

@@ -2,7 +2,7 @@
 
 import keras
 
-from kftune.first_few import first_few
+from kftune.error_text import first_few
 from kftune.models.frozen_weights import freezing_config, restore_freezing
 
 

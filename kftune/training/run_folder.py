@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+from kftune.error_text import differences
 from kftune.files import write_aside
 
 BACKUP = "backup"
@@ -83,16 +84,11 @@ def _rows(folder):
 
 
 def _check_same(folder, before, now, may_differ):
-    changed = [
-        f"{name}: {before.get(name)!r}, now {now.get(name)!r}"
-        for name in sorted(before.keys() | now.keys())
-        if before.get(name) != now.get(name) and name not in may_differ
-    ]
-    if changed:
+    if changed := differences(before, now, may_differ):
         raise ValueError(
-            f"{folder} holds a stopped run with other settings. Expected the same, to "
-            f"go on with it. Received {'; '.join(changed)}. Choose another folder, or "
-            f"delete {folder / BACKUP} to start anew."
+            f"{folder} holds a stopped run with other settings: {'; '.join(changed)}. "
+            "Go on with it under the same ones, choose another folder, or delete "
+            f"{folder / BACKUP} to start anew."
         )
 
 

@@ -24,7 +24,10 @@ def test_a_stopped_run_goes_on_with_the_same_settings(tmp_path, capsys):
 
 def test_other_settings_are_refused_all_at_once(tmp_path):
     stopped(tmp_path, {"freeze": "nothing", "seed": 0, "epochs": 3})
-    message = "epochs: 3, now 4; freeze: 'nothing', now 'backbone'.*delete"
+    message = (
+        "epochs: expected 3, received 4; "
+        "freeze: expected 'nothing', received 'backbone'.*delete"
+    )
     with pytest.raises(ValueError, match=message):
         open_run(tmp_path, {"freeze": "backbone", "seed": 0, "epochs": 4})
     assert open_run(

@@ -1,0 +1,48 @@
+"""Pieces of error messages."""
+
+
+def first_few(values, most=5, show=repr):
+    """Shows the first few of many values, and how many there are.
+
+    Args:
+        values: sequence of any values.
+        most: `int`. How many are shown.
+        show: function that gives the text of a value.
+
+    Returns:
+        `str`, as in `"3, 7, 8, 12, 40, … (311 in all)"`; `"none"` without values.
+
+    Example:
+    ```python
+    first_few(["a", "b", "c"], most=2)  # "'a', 'b', … (3 in all)"
+    ```
+    """
+    shown = ", ".join(show(value) for value in values[:most])
+    if len(values) > most:
+        return f"{shown}, … ({len(values)} in all)"
+    return shown or "none"
+
+
+def differences(expected, received, but_for=()):
+    """Lists in which entries two settings differ.
+
+    Args:
+        expected: `dict` of `str` to any value.
+        received: `dict`.
+        but_for: names that may differ.
+
+    Returns:
+        List of `str`, one for each name in alphabetical order. An entry that one of
+        them lacks counts as `None`.
+
+    Example:
+    ```python
+    differences({"seed": 0, "rows": 9}, {"seed": 1, "rows": 9})
+    # ["seed: expected 0, received 1"]
+    ```
+    """
+    return [
+        f"{name}: expected {expected.get(name)!r}, received {received.get(name)!r}"
+        for name in sorted(expected.keys() | received.keys())
+        if name not in but_for and expected.get(name) != received.get(name)
+    ]

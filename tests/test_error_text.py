@@ -1,0 +1,20 @@
+import numpy as np
+
+from kftune.error_text import differences, first_few
+
+
+def test_few_values_are_shown_and_many_are_counted():
+    assert first_few(["a", 7]) == "'a', 7"
+    assert first_few(range(9), most=3) == "0, 1, 2, … (9 in all)"
+    assert first_few(np.array([3, 7]), show=str) == "3, 7"
+    assert first_few([]) == "none"
+
+
+def test_all_that_differs_is_listed():
+    expected = {"seed": 0, "freeze": "nothing", "rows": 9, "out": "a"}
+    received = {"seed": 1, "rows": 9, "epochs": 3, "out": "b"}
+    assert differences(expected, received, but_for=["out"]) == [
+        "epochs: expected None, received 3",
+        "freeze: expected 'nothing', received None",
+        "seed: expected 0, received 1",
+    ]
