@@ -15,16 +15,9 @@ import time
 from pathlib import Path
 
 import keras
-import numpy as np
 
 import kftune
-from kftune.cli.option_types import (
-    DropoutRate,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
-    Seed,
-)
+from kftune.cli import option_types as types
 from kftune.cli.recipe import run_recipe
 
 
@@ -36,17 +29,17 @@ def main(
     label: str | None = None,
     group: str | None = None,
     freeze: str = "nothing",
-    epochs: PositiveInt = 3,
-    batch_size: PositiveInt = 32,
-    learning_rate: PositiveFloat = 5e-4,
-    weight_decay: NonNegativeFloat = 0.01,
-    dropout: DropoutRate = 0.1,
+    epochs: types.PositiveInt = 3,
+    batch_size: types.PositiveInt = 32,
+    learning_rate: types.PositiveFloat = 5e-4,
+    weight_decay: types.NonNegativeFloat = 0.01,
+    dropout: types.DropoutRate = 0.1,
     pretrained: bool = True,
-    seed: Seed = 0,
-    split_seed: Seed = 0,
+    seed: types.Seed = 0,
+    split_seed: types.Seed = 0,
     out: Path = Path("runs/classify_reviews"),
 ):
-    """Read, clean, split, build, freeze, fit, evaluate, save.
+    """Read, clean, split, build, freeze, compile, fit, evaluate, save.
 
     Args:
         preset: pretrained model: a name of `kftune presets`, a KerasHub name, or a
@@ -81,68 +74,48 @@ def main(
     task = kftune.models.TextClassifier.from_preset(
         preset, label_names=names, dropout=dropout, load_weights=pretrained
     )
-    train, validation, test = (
-        kftune.data.LengthBucketed(
-            task.preprocessor.tokenize_rows(splits[part]["text"]),
-            np.array(splits[part]["label"]),
-            batch_size=batch_size,
-            shuffle=part == "train",
-            seed=seed,
-        )
-        for part in ("train", "validation", "test")
-    )
-    print(train)
-    optimizer = kftune.training.adamw(
-        task, learning_rate, epochs * len(train), weight_decay
-    )
-    task.compile(optimizer, jit_compile=kftune.training.choose_jit_compile())
     print(kftune.tuning.freeze(task, freeze))
+    batches = kftune.training.split_batches(
+        task, splits, batch_size=batch_size, seed=seed
+    )
+    print(batches["train"])
+    steps = epochs * len(batches["train"])
+    optimizer = kftune.training.adamw(task, learning_rate, steps, weight_decay)
+    task.compile(optimizer, jit_compile=kftune.training.choose_jit_compile())
+    history, seconds = kftune.training.fit_run(
+        task, batches["train"], batches["validation"], out, epochs=epochs
+    )
 
-    first_step = kftune.training.FirstStepTime()
-    callbacks = kftune.training.standard_callbacks(out, "val_accuracy", mode="max")
-    position = kftune.training.DataPosition(train)
-    fit_started = time.perf_counter()
-    fitted = task.fit(
-        train,
-        epochs=epochs,
-        validation_data=validation,
-        shuffle=False,
-        callbacks=[position, first_step, *callbacks],
-    )
-    fit_seconds = time.perf_counter() - fit_started
-    task.load_weights(out / kftune.training.BEST_WEIGHTS)
-
-    predictions = test.restore_order(task.predict(test)).argmax(axis=-1)
-    scores = kftune.evaluation.score_classes(
-        splits["test"]["label"], predictions, names
-    )
-    print(scores)
-    baselines = kftune.evaluation.score_baselines(
-        splits["train"]["text"],
-        splits["train"]["label"],
-        splits["test"]["text"],
-        splits["test"]["label"],
-    )
-    print(f"Baselines: {baselines}")
+    scores = evaluate(task, batches["test"], splits["test"]["label"])
+    baselines = kftune.evaluation.score_baselines(splits["train"], splits["test"])
+    print(f"{scores}\nBaselines: {baselines}")
 
     task.save_to_preset(out / "model")
-    kftune.evaluation.plot_curves(
-        kftune.training.read_history(out), out / "curves.png", title=f"{preset}, {data}"
-    )
-    kftune.evaluation.plot_confusion(scores.confusion, names, out / "confusion.png")
+    plot(out, scores, title=f"{preset}, {data}")
     kftune.evaluation.write_results(
         out / "results.json",
         settings=settings,
-        times={
-            "first_step": first_step.seconds,
-            "fit": fit_seconds,
-            "all": time.perf_counter() - started,
-        },
-        examples_per_second=len(splits["train"]) * len(fitted.epoch) / fit_seconds,
+        times={**seconds, "all": time.perf_counter() - started},
+        examples_per_second=len(splits["train"]) * len(history.epoch) / seconds["fit"],
         test={"accuracy": scores.accuracy, "macro_f1": scores.macro_f1},
         baselines=baselines,
     )
     print(f"Written to {out}: results.json, curves.png, confusion.png, model/")
+
+
+def evaluate(task, batches, labels):
+    """Predict the class of each text and score it."""
+    predictions = batches.restore_order(task.predict(batches)).argmax(axis=-1)
+    return kftune.evaluation.score_classes(labels, predictions, task.label_names)
+
+
+def plot(out, scores, title):
+    """Draw learning curves and confusion matrix."""
+    history = kftune.training.read_history(out)
+    kftune.evaluation.plot_curves(history, out / "curves.png", title=title)
+    kftune.evaluation.plot_confusion(
+        scores.confusion, scores.names, out / "confusion.png"
+    )
 
 
 if __name__ == "__main__":

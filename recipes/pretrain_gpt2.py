@@ -9,22 +9,15 @@ trained alone. A run that was stopped goes on from its last whole epoch. docs/pr
 tells how the shipped preset was made.
 """
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
 import keras
 import keras_hub
-import numpy as np
 
 import kftune
-from kftune.cli.option_types import (
-    DropoutRate,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    Seed,
-    at_least,
-)
+from kftune.cli import option_types as types
 from kftune.cli.recipe import run_recipe
 
 
@@ -33,21 +26,21 @@ def main(
     corpora: Path = Path("recipes/configs/gpt2_tiny_en.yaml"),
     folder: Path = Path("."),
     teacher: Path | None = None,
-    epochs: PositiveInt = 40,
-    decay_epochs: NonNegativeInt = 10,
-    epoch_steps: Annotated[int, at_least(2)] = 250,
-    max_tokens: PositiveInt = 4096,
-    vocabulary_size: Annotated[int, at_least(257)] = 8192,
-    num_layers: PositiveInt = 4,
-    num_heads: PositiveInt = 4,
-    hidden_dim: PositiveInt = 256,
-    context: Annotated[int, at_least(3)] = 256,
-    learning_rate: PositiveFloat = 2e-3,
-    dropout: DropoutRate = 0.1,
-    seed: Seed = 0,
+    epochs: types.PositiveInt = 40,
+    decay_epochs: types.NonNegativeInt = 10,
+    epoch_steps: Annotated[int, types.at_least(2)] = 250,
+    max_tokens: types.PositiveInt = 4096,
+    vocabulary_size: Annotated[int, types.at_least(257)] = 8192,
+    num_layers: types.PositiveInt = 4,
+    num_heads: types.PositiveInt = 4,
+    hidden_dim: types.PositiveInt = 256,
+    context: Annotated[int, types.at_least(3)] = 256,
+    learning_rate: types.PositiveFloat = 2e-3,
+    dropout: types.DropoutRate = 0.1,
+    seed: types.Seed = 0,
     out: Path = Path("runs/gpt2_tiny_en"),
 ):
-    """Read, train a vocabulary, ask the teacher, build, fit, evaluate, save.
+    """Read, train a vocabulary, build, ask the teacher, compile, fit, save.
 
     Args:
         corpora: YAML list of corpora, see `kftune.data.PretrainingCorpus`.
@@ -68,21 +61,18 @@ def main(
         out: folder for vocabulary, backups, history.csv, results.json and preset/.
     """
     settings = dict(locals())
-    kftune.training.open_run(out, settings, may_differ=["epochs", "decay_epochs"])
+    lengths = ["epochs", "decay_epochs"]
+    resumed = kftune.training.open_run(out, settings, may_differ=lengths)
     kftune.training.use_compilation_cache()
     keras.utils.set_random_seed(seed)
+    total, decay = epochs * epoch_steps, decay_epochs * epoch_steps
+    schedule = kftune.training.WarmupStableDecay(
+        learning_rate, total, warmup_steps=epoch_steps, decay_steps=decay
+    )
 
     plans = kftune.data.load_corpora(corpora)
     passages = kftune.data.read_pretraining_corpora(plans, folder)
-    vocabulary = out / "vocabulary"
-    if not (vocabulary / "merges.txt").exists():
-        texts = passages.filter(lambda row: not row["validation"])["text"]
-        kftune.models.train_gpt2_tokenizer(texts, vocabulary, vocabulary_size)
-    tokenizer = keras_hub.tokenizers.GPT2Tokenizer(
-        str(vocabulary / "vocabulary.json"), str(vocabulary / "merges.txt")
-    )
-    bpe = kftune.models.fast_tokenizer(tokenizer)
-    token_rows = [row.ids for row in bpe.encode_batch_fast(passages["text"])]
+    tokenizer = get_tokenizer(passages, vocabulary_size, out / "vocabulary", resumed)
 
     backbone = keras_hub.models.GPT2Backbone(
         vocabulary_size=vocabulary_size,
@@ -93,51 +83,46 @@ def main(
         max_sequence_length=context,
         dropout=0.0,
     )
-    answers = None
+    answers, teacher_dim = None, None
     if teacher is not None:
-        classifier = kftune.models.TextClassifier.from_preset(teacher)
-        asked = kftune.training.Teacher(classifier, memory=out / "answers")
-        alone = np.unique(kftune.training.passages_alone(passages, plans))
-        answers = asked.ask(passages[alone]["text"])
-        vectors = asked.ask(bpe.decode_batch([[i] for i in range(vocabulary_size)]))
-        backbone.token_embedding.embeddings.assign(
-            kftune.training.embeddings_from_teacher(vectors["embedding"], hidden_dim)
-        )
-    model = kftune.models.gpt2_pretrainer(
-        backbone, None if answers is None else answers["embedding"].shape[1]
-    )
-    schedule = kftune.training.WarmupStableDecay(
-        learning_rate,
-        total_steps=epochs * epoch_steps,
-        warmup_steps=epoch_steps,
-        decay_steps=decay_epochs * epoch_steps,
-    )
-    optimizer = keras.optimizers.Muon(schedule, adam_beta_2=0.98, global_clipnorm=1.0)
-    kftune.models.compile_pretrainer(
-        model,
-        kftune.training.spare_bias_and_norm(optimizer, model),
-        jit_compile=kftune.training.choose_jit_compile(),
-    )
+        asked = kftune.training.Teacher.from_preset(teacher, out / "answers")
+        answers = ask(asked, passages, plans, tokenizer, backbone)
+        teacher_dim = answers["embedding"].shape[1]
+    model = kftune.models.gpt2_pretrainer(backbone, teacher_dim)
+    optimizer = kftune.training.muon(model, schedule)
+    jit_compile = kftune.training.choose_jit_compile()
+    kftune.models.compile_pretrainer(model, optimizer, jit_compile=jit_compile)
 
     rows = kftune.training.PretrainingRows(
-        passages,
-        plans,
-        token_rows,
-        tokenizer.end_token_id,
-        answers,
-        context=context,
-        max_tokens=max_tokens,
+        passages, plans, tokenizer, answers, context=context, max_tokens=max_tokens
     )
-    data = kftune.data.EndlessBatches(rows.cycle, epoch_steps)
-    held_out = {plan.name: rows.held_out(plan.name) for plan in plans}
+    score = functools.partial(kftune.evaluation.perplexities, data=rows.held_out())
+    fit(model, kftune.data.EndlessBatches(rows.cycle, epoch_steps), score, epochs, out)
 
-    def score(model):
-        return {
-            name: kftune.evaluation.perplexity(model, batches)
-            for name, batches in held_out.items()
-            if batches is not None
-        }
+    kftune.models.save_float16_preset(backbone, tokenizer, out / "preset", dropout)
+    kftune.evaluation.write_results(
+        out / "results.json", settings=settings, perplexity=score(model)
+    )
 
+
+def get_tokenizer(passages, vocabulary_size, folder, resumed):
+    """Train a vocabulary on what is not held out; a resumed run has it already."""
+    if not resumed:
+        texts = passages.filter(lambda row: not row["validation"])["text"]
+        kftune.models.train_gpt2_tokenizer(texts, folder, vocabulary_size)
+    return kftune.models.load_gpt2_tokenizer(folder)
+
+
+def ask(teacher, passages, plans, tokenizer, backbone):
+    """Ask a teacher about the passages, and begin with its view of each token."""
+    backbone.token_embedding.embeddings.assign(
+        teacher.token_embeddings(tokenizer, backbone.hidden_dim)
+    )
+    return teacher.ask_alone(passages, plans)
+
+
+def fit(model, data, score, epochs, out):
+    """Train, or go on where a run was stopped, with a score after each epoch."""
     model.fit(
         data,
         epochs=epochs,
@@ -152,10 +137,6 @@ def main(
                 out / "backup", double_checkpoint=True, delete_checkpoint=False
             ),
         ],
-    )
-    kftune.models.save_float16_preset(backbone, tokenizer, out / "preset", dropout)
-    kftune.evaluation.write_results(
-        out / "results.json", settings=settings, perplexity=score(model)
     )
 
 

@@ -12,15 +12,10 @@ from typing import Annotated
 
 import keras
 import numpy as np
+from datasets import Value
 
 import kftune
-from kftune.cli.option_types import (
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    Seed,
-    at_least,
-)
+from kftune.cli import option_types as types
 from kftune.cli.recipe import run_recipe
 
 
@@ -29,15 +24,15 @@ def main(
     corpora: Path = Path("recipes/configs/gpt2_tiny_en.yaml"),
     folder: Path = Path("."),
     preset: str = "minilm_l6",
-    examples: PositiveInt = 36000,
-    least_words: NonNegativeInt = 4,
-    max_tokens: PositiveInt = 1024,
-    sequence_length: Annotated[int, at_least(3)] = 96,
-    learning_rate: PositiveFloat = 6e-5,
-    seed: Seed = 0,
+    examples: types.PositiveInt = 36000,
+    least_words: types.NonNegativeInt = 4,
+    max_tokens: types.PositiveInt = 1024,
+    sequence_length: Annotated[int, types.at_least(3)] = 96,
+    learning_rate: types.PositiveFloat = 6e-5,
+    seed: types.Seed = 0,
     out: Path = Path("runs/teacher"),
 ):
-    """Read, choose, build, fit, evaluate, save.
+    """Read, choose, build, compile, fit, evaluate, save.
 
     Args:
         corpora: YAML list of corpora, see `kftune.data.PretrainingCorpus`.
@@ -58,42 +53,48 @@ def main(
 
     plans = kftune.data.load_corpora(corpora)
     passages = kftune.data.read_pretraining_corpora(plans, folder)
-    passages = passages.filter(
-        lambda row: (
-            row["praise"] is not None and len(row["text"].split()) >= least_words
-        )
-    ).shuffle(seed)
-    train = passages.filter(lambda row: not row["validation"])
-    train = train.select(range(min(examples, len(train))))
-    held_out = passages.filter(lambda row: row["validation"])
+    splits = choose(passages.shuffle(seed), examples, least_words)
 
     task = kftune.models.TextClassifier.from_preset(
         preset, label_names=["criticism", "praise"], sequence_length=sequence_length
     )
-    batches, validation = (
-        kftune.data.LengthBucketed(
-            task.preprocessor.tokenize_rows(part["text"]),
-            np.array(part["praise"], "int32"),
-            max_tokens=max_tokens,
-            shuffle=part is train,
-            seed=seed,
-        )
-        for part in (train, held_out)
+    batches = kftune.training.split_batches(
+        task, splits, label="praise", max_tokens=max_tokens, seed=seed
     )
-    print(batches)
-    optimizer = kftune.training.adamw(task, learning_rate, len(batches))
+    print(batches["train"])
+    optimizer = kftune.training.adamw(task, learning_rate, len(batches["train"]))
     task.compile(optimizer, jit_compile=kftune.training.choose_jit_compile())
-    task.fit(batches, shuffle=False, callbacks=[kftune.training.FirstStepTime()])
+    first_step = kftune.training.FirstStepTime()
+    task.fit(batches["train"], shuffle=False, callbacks=[first_step])
 
-    logits = validation.restore_order(task.predict(validation))
-    right = logits.argmax(axis=-1) == np.array(held_out["praise"], "int32")
-    names = np.array(held_out["corpus"])
-    accuracy = {name: right[names == name].mean() for name in sorted(set(names))}
+    accuracy = evaluate(task, batches["validation"], splits["validation"])
     print(f"Accuracy on held-out passages: {accuracy}")
     task.save_to_preset(out / "model")
     kftune.evaluation.write_results(
         out / "results.json", settings=settings, validation={"accuracy": accuracy}
     )
+
+
+def choose(passages, examples, least_words):
+    """Take labelled passages: some to train on, and all that are held out."""
+    passages = passages.filter(
+        lambda row: (
+            row["praise"] is not None and len(row["text"].split()) >= least_words
+        )
+    ).cast_column("praise", Value("int32"))
+    train = passages.filter(lambda row: not row["validation"])
+    return {
+        "train": train.select(range(min(examples, len(train)))),
+        "validation": passages.filter(lambda row: row["validation"]),
+    }
+
+
+def evaluate(task, batches, rows):
+    """Share of the passages of each corpus whose label is predicted, 0 to 1."""
+    predictions = batches.restore_order(task.predict(batches)).argmax(axis=-1)
+    right = predictions == np.array(rows["praise"])
+    names = np.array(rows["corpus"])
+    return {name: right[names == name].mean() for name in sorted(set(names))}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ def seeded():
     keras.utils.set_random_seed(7)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_backbone():
     """Makes a KerasHub backbone of two layers by its kind, such as `"GPT2"`."""
 

@@ -6,12 +6,13 @@ from kftune.evaluation.baselines import (
     score_baselines,
 )
 from kftune.evaluation.classification import ClassificationScores, score_classes
-from kftune.evaluation.perplexity import perplexity
+from kftune.evaluation.perplexity import perplexities, perplexity
 from kftune.evaluation.plots import plot_confusion, plot_curves
 from kftune.evaluation.results import write_results
 
 __all__ = [
     "ClassificationScores",
+    "perplexities",
     "perplexity",
     "plot_confusion",
     "plot_curves",

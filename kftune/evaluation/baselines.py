@@ -7,14 +7,13 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 
 
-def score_baselines(train_texts, train_labels, test_texts, test_labels):
+def score_baselines(train, test):
     """Trains both baselines and scores them.
 
     Args:
-        train_texts: sequence of N `str`.
-        train_labels: int array of shape `(N,)`.
-        test_texts: sequence of M `str`.
-        test_labels: int array of shape `(M,)`.
+        train: `datasets.Dataset` or `dict` of columns: `text`, N `str`, and `label`,
+            N `int`.
+        test: the same with M rows.
 
     Returns:
         `dict`: `{"majority": {"accuracy": a}, "naive_bayes": {"accuracy": b}}`, both
@@ -22,19 +21,18 @@ def score_baselines(train_texts, train_labels, test_texts, test_labels):
 
     Example:
     ```python
-    baselines = score_baselines(
-        ["a fine film", "a dull film", "fine acting"], [1, 0, 1], ["so fine"], [1]
-    )
+    train = {"text": ["a fine film", "a dull film"], "label": [1, 0]}
+    baselines = score_baselines(train, {"text": ["so fine"], "label": [1]})
     baselines["naive_bayes"]["accuracy"]  # 1.0
     ```
     """
-    test_labels = np.asarray(test_labels)
+    texts, labels = list(test["text"]), np.asarray(test["label"])
     predictions = {
-        "majority": predict_majority(train_labels, len(test_labels)),
-        "naive_bayes": predict_naive_bayes(train_texts, train_labels, test_texts),
+        "majority": predict_majority(train["label"], len(labels)),
+        "naive_bayes": predict_naive_bayes(train["text"], train["label"], texts),
     }
     return {
-        name: {"accuracy": float(accuracy_score(test_labels, predicted))}
+        name: {"accuracy": float(accuracy_score(labels, predicted))}
         for name, predicted in predictions.items()
     }
 

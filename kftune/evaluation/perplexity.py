@@ -42,3 +42,21 @@ def perplexity(model, data, output="next_token"):
     if not count:
         raise ValueError("Expected tokens with a weight. Received: none")
     return float(np.exp(total / count))
+
+
+def perplexities(model, data):
+    """Perplexity of the next tokens on several datasets.
+
+    Args:
+        model: as for `perplexity`.
+        data: `dict` of name to dataset.
+
+    Returns:
+        `dict` of name to float.
+
+    Example:
+    ```python
+    score = ScoreCallback(lambda model: perplexities(model, held_out))
+    ```
+    """
+    return {name: perplexity(model, batches) for name, batches in data.items()}

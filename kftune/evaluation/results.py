@@ -40,7 +40,7 @@ def write_results(path, *, settings, **results):
         settings={"preset": "gpt2_tiny_en", "epochs": 3, "seed": 0},
         times={"fit": 212.5},
         test={"accuracy": 0.79, "macro_f1": 0.78},
-        baselines=score_baselines(texts, labels, test_texts, test_labels),
+        baselines=score_baselines(train, test),
     )
     ```
     """

@@ -8,7 +8,10 @@ from kftune.models.gpt2.gpt2_text_classifier import GPT2TextClassifier
 from kftune.models.gpt2.gpt2_text_classifier_preprocessor import (
     GPT2TextClassifierPreprocessor,
 )
-from kftune.models.gpt2.gpt2_tokenizer_trainer import train_gpt2_tokenizer
+from kftune.models.gpt2.gpt2_tokenizer_trainer import (
+    load_gpt2_tokenizer,
+    train_gpt2_tokenizer,
+)
 from kftune.models.heads import DenseHead
 from kftune.models.missing_labels import mask_missing_labels
 from kftune.models.preset_catalog import presets
@@ -29,6 +32,7 @@ __all__ = [
     "fast_tokenizer",
     "gpt2_pretrainer",
     "load_backbone",
+    "load_gpt2_tokenizer",
     "load_preprocessor",
     "mask_missing_labels",
     "presets",

@@ -3,11 +3,13 @@
 from kftune.training.compilation_cache import use_compilation_cache
 from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
+from kftune.training.fit_run import fit_run
 from kftune.training.jit_compile import choose_jit_compile
-from kftune.training.optimizers import adamw, spare_bias_and_norm
+from kftune.training.optimizers import adamw, muon, spare_bias_and_norm
 from kftune.training.pretraining_rows import PretrainingRows, passages_alone
 from kftune.training.run_folder import BEST_WEIGHTS, open_run, read_history
 from kftune.training.score_callback import ScoreCallback
+from kftune.training.split_batches import split_batches
 from kftune.training.standard_callbacks import standard_callbacks
 from kftune.training.teacher import Teacher, embeddings_from_teacher
 from kftune.training.tokens_per_second import TokensPerSecond
@@ -25,10 +27,13 @@ __all__ = [
     "adamw",
     "choose_jit_compile",
     "embeddings_from_teacher",
+    "fit_run",
+    "muon",
     "open_run",
     "passages_alone",
     "read_history",
     "spare_bias_and_norm",
+    "split_batches",
     "standard_callbacks",
     "use_compilation_cache",
 ]

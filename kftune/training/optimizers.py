@@ -37,6 +37,32 @@ def adamw(model, learning_rate, total_steps, weight_decay=0.01):
     return spare_bias_and_norm(optimizer, model)
 
 
+def muon(model, learning_rate):
+    """Makes Muon for matrices and AdamW for embeddings, biases and norms.
+
+    Gradients are clipped to a global norm of 1, and biases and norms do not decay
+    (Liu et al. 2025, https://arxiv.org/abs/2502.16982).
+
+    Args:
+        model: built `keras.Model` that is going to be compiled.
+        learning_rate: float or `keras.optimizers.schedules.LearningRateSchedule`, of
+            both.
+
+    Returns:
+        `keras.optimizers.Muon`.
+
+    Example:
+    ```python
+    schedule = WarmupStableDecay(2e-3, total_steps=10_000, warmup_steps=250)
+    compile_pretrainer(model, kftune.training.muon(model, schedule))
+    ```
+    """
+    optimizer = keras.optimizers.Muon(
+        learning_rate, adam_beta_2=0.98, global_clipnorm=1.0
+    )
+    return spare_bias_and_norm(optimizer, model)
+
+
 def spare_bias_and_norm(optimizer, model):
     """Excludes the biases and norms of a model from weight decay.
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from kftune.data.next_token_batches import NextTokenBatches
-from kftune.data.packing import pack
+from kftune.data import NextTokenBatches, pack
+from kftune.models import fast_tokenizer
 
 
 def passages_alone(passages, corpora):
@@ -38,8 +38,7 @@ class PretrainingRows:
     Args:
         passages: `datasets.Dataset` of `read_pretraining_corpora`.
         corpora: sequence of `PretrainingCorpus` that they were read from.
-        token_rows: list of int sequences, the token ids of each passage.
-        end_token_id: int, of `<|endoftext|>`.
+        tokenizer: `keras_hub.models.GPT2Tokenizer`.
         answers: dict of `Teacher.ask` for the distinct `passages_alone` in ascending
             order; `None` without a teacher.
         context: int, tokens of a packed row.
@@ -52,7 +51,7 @@ class PretrainingRows:
 
     Example:
     ```python
-    rows = PretrainingRows(passages, corpora, token_rows, end_token_id=8191)
+    rows = PretrainingRows(passages, corpora, tokenizer)
     model.fit(rows.cycle(0))
     ```
     """
@@ -61,8 +60,7 @@ class PretrainingRows:
         self,
         passages,
         corpora,
-        token_rows,
-        end_token_id,
+        tokenizer,
         answers=None,
         *,
         context=256,
@@ -70,11 +68,12 @@ class PretrainingRows:
         max_tokens=4096,
     ):
         self.corpora = list(corpora)
-        self.end_token_id = end_token_id
+        self.end_token_id = tokenizer.end_token_id
         self.context = context
         self.passage_length = min(passage_length, context)
         self.max_tokens = max_tokens
-        self._token_rows = token_rows
+        encoded = fast_tokenizer(tokenizer).encode_batch_fast(passages["text"])
+        self._token_rows = [passage.ids for passage in encoded]
         self._names = np.array(passages["corpus"])
         self._document = np.array(passages["document"])
         self._held_out = np.array(passages["validation"])
@@ -100,18 +99,24 @@ class PretrainingRows:
             packed.extend(rows[chosen])
         return self._batches(self._alone, packed, seed=number)
 
-    def held_out(self, corpus, most=640):
-        """The first held-out passages of a corpus.
+    def held_out(self, most=640):
+        """The first held-out passages of each corpus.
 
         Args:
-            corpus: str, its name.
-            most: int, how many passages at most.
+            most: int, how many passages of a corpus at most.
 
         Returns:
-            `NextTokenBatches`, or `None` if nothing is held out.
+            Dict of name to `NextTokenBatches`, of the corpora that hold something out.
         """
-        indices = self._indices(corpus, held_out=True)[:most]
-        return self._batches(indices, [], shuffle=False) if len(indices) else None
+        chosen = {
+            corpus.name: self._indices(corpus.name, held_out=True)[:most]
+            for corpus in self.corpora
+        }
+        return {
+            name: self._batches(indices, [], shuffle=False)
+            for name, indices in chosen.items()
+            if len(indices)
+        }
 
     def _indices(self, corpus, held_out):
         """Which passages are of a corpus and of a split."""

@@ -8,6 +8,8 @@ import numpy as np
 
 from kftune.data import LengthBucketed
 from kftune.files import write_aside
+from kftune.models import TextClassifier, fast_tokenizer
+from kftune.training.pretraining_rows import passages_alone
 
 
 class Teacher:
@@ -25,8 +27,7 @@ class Teacher:
 
     Example:
     ```python
-    task = kftune.models.TextClassifier.from_preset("runs/teacher/model")
-    teacher = Teacher(task, memory="runs/teacher/answers")
+    teacher = Teacher.from_preset("runs/teacher/model", memory="runs/teacher/answers")
     teacher.ask(["A treat.", "A bore."])["praise"]
     ```
     """
@@ -60,6 +61,46 @@ class Teacher:
                 np.savez(aside, **answers)
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
+
+    @classmethod
+    def from_preset(cls, preset, memory):
+        """Make a teacher of a saved classifier.
+
+        Args:
+            preset: str or path, as in `kftune.models.TextClassifier.from_preset`.
+            memory: str or path of a folder, see the class.
+
+        Returns:
+            `Teacher`.
+        """
+        return cls(TextClassifier.from_preset(preset), memory)
+
+    def ask_alone(self, passages, corpora):
+        """Ask about the training passages that come alone, each once.
+
+        Args:
+            passages: `datasets.Dataset` of `read_pretraining_corpora`.
+            corpora: sequence of `PretrainingCorpus`.
+
+        Returns:
+            As `ask`, for the distinct `passages_alone` in ascending order.
+        """
+        alone = np.unique(passages_alone(passages, corpora))
+        return self.ask(passages[alone]["text"])
+
+    def token_embeddings(self, tokenizer, size):
+        """Make initial embeddings of what the teacher makes of each token alone.
+
+        Args:
+            tokenizer: `keras_hub.models.GPT2Tokenizer` with a vocabulary of V tokens.
+            size: int, D, see `embeddings_from_teacher`.
+
+        Returns:
+            float32 [V, D].
+        """
+        ids = [[token_id] for token_id in range(tokenizer.vocabulary_size())]
+        tokens = fast_tokenizer(tokenizer).decode_batch(ids)
+        return embeddings_from_teacher(self.ask(tokens)["embedding"], size)
 
     def _digest(self, texts):
         digest = hashlib.sha256("\0".join(texts).encode())

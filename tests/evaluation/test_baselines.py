@@ -58,7 +58,7 @@ def test_majority_is_the_most_frequent_training_class():
 def test_both_are_scored_on_the_test_texts():
     train = datasets.Dataset.from_dict({"text": TRAIN_TEXTS, "label": TRAIN_LABELS})
     test = datasets.Dataset.from_dict({"text": TEST_TEXTS, "label": TEST_LABELS})
-    scores = score_baselines(train["text"], train["label"], test["text"], test["label"])
+    scores = score_baselines(train, test)
     assert scores == {
         "majority": {"accuracy": pytest.approx(4 / 5)},
         "naive_bayes": {"accuracy": pytest.approx(4 / 5)},

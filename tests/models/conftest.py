@@ -1,10 +1,9 @@
 """A tiny vocabulary and a GPT-2 for it."""
 
 import keras
-import keras_hub
 import pytest
 
-from kftune.models.gpt2.gpt2_tokenizer_trainer import train_gpt2_tokenizer
+from kftune.models import load_gpt2_tokenizer, train_gpt2_tokenizer
 
 CORPUS = [
     "The film is good, the film isn't bad, and it's what they've said: see it.",
@@ -22,9 +21,7 @@ def bpe_folder(tmp_path_factory):
 
 @pytest.fixture
 def gpt2_tokenizer(bpe_folder):
-    return keras_hub.models.GPT2Tokenizer(
-        str(bpe_folder / "vocabulary.json"), str(bpe_folder / "merges.txt")
-    )
+    return load_gpt2_tokenizer(bpe_folder)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kftune.models import attach_head
-from kftune.training import adamw, spare_bias_and_norm
+from kftune.training import adamw, muon, spare_bias_and_norm
 from kftune.tuning import freeze
 
 pytestmark = pytest.mark.backend
@@ -47,8 +47,8 @@ def test_biases_and_norms_do_not_decay(make_backbone, kind):
 
 def test_they_do_not_under_muon_either(make_backbone):
     model = make_backbone("GPT2")
-    optimizer = keras.optimizers.Muon(0.5, weight_decay=0.5, adam_weight_decay=0.5)
-    spare_bias_and_norm(optimizer, model)
+    optimizer = muon(model, 0.5)
+    optimizer.weight_decay = optimizer.adam_weight_decay = 0.5
     assert shrunk(model, optimizer) == all_but(model, KINDS["GPT2"])
 
 

@@ -1,3 +1,4 @@
+import keras_hub
 import numpy as np
 import pytest
 from datasets import Dataset
@@ -15,7 +16,7 @@ CORPORA = [
 def passages():
     return Dataset.from_dict(
         {
-            "text": ["a", "b", "c", "d", "e"],
+            "text": ["11", "222", "3", "44", "555"],
             "corpus": ["films", "films", "films", "books", "books"],
             "document": [0, 0, 1, 0, 0],
             "praise": [1.0, None, 0.0, None, None],
@@ -25,7 +26,10 @@ def passages():
     )
 
 
-TOKENS = [[1, 1], [2, 2, 2], [3], [4, 4], [5, 5, 5]]
+# The digit i is token i.
+TOKENIZER = keras_hub.models.GPT2Tokenizer(
+    {"<|endoftext|>": END, "98": 98, **{str(i): i for i in range(10)}}, merges=["9 8"]
+)
 ANSWERS = {
     "embedding": np.eye(2, 4, dtype="float16"),
     "praise": np.array([0.2, 0.9], "float32"),
@@ -34,7 +38,7 @@ ANSWERS = {
 
 def make(answers=None, **options):
     settings = {"context": 4, "passage_length": 4, "max_tokens": 4, **options}
-    return PretrainingRows(passages(), CORPORA, TOKENS, END, answers, **settings)
+    return PretrainingRows(passages(), CORPORA, TOKENIZER, answers, **settings)
 
 
 def rows_of(data):
@@ -78,8 +82,9 @@ def test_a_cycle_holds_passages_between_ends_and_packed_rows():
 def test_held_out_passages_never_come_in_training():
     for number in range(5):
         assert not any(3 in row for row in rows_of(make().cycle(number)))
-    assert rows_of(make().held_out("films")) == [[END, 3, END]]
-    assert make().held_out("books") is None
+    held_out = make().held_out()
+    assert list(held_out) == ["films"]
+    assert rows_of(held_out["films"]) == [[END, 3, END]]
 
 
 def test_targets_mix_the_label_with_the_teachers_answer():

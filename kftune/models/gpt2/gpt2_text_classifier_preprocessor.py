@@ -22,12 +22,12 @@ class GPT2TextClassifierPreprocessor(TextClassifierPreprocessor):
     ```python
     preprocessor = GPT2TextClassifierPreprocessor(
         keras_hub.models.GPT2Tokenizer(
-            {"<|endoftext|>": 3, "!": 0, "a": 1, "b": 2}, merges=[]
+            {"<|endoftext|>": 4, "!": 0, "a": 1, "b": 2, "ab": 3}, merges=["a b"]
         ),
         sequence_length=6,
     )
-    preprocessor("ab!")["token_ids"]  # [3, 1, 2, 0, 3, 0]
-    preprocessor("ab!")["padding_mask"]  # [True, True, True, True, True, False]
+    preprocessor("aab!")["token_ids"]  # [4, 1, 3, 0, 4, 0]
+    preprocessor("aab!")["padding_mask"]  # [True, True, True, True, True, False]
     ```
     """
 

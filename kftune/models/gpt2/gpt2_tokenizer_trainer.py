@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import keras_hub
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from kftune.files import write_aside
@@ -32,9 +33,7 @@ def train_gpt2_tokenizer(texts, folder, vocabulary_size=8192):
     Example:
     ```python
     folder = train_gpt2_tokenizer(["low lower lowest"], "vocabulary", 260)
-    keras_hub.tokenizers.GPT2Tokenizer(
-        str(folder / "vocabulary.json"), str(folder / "merges.txt")
-    )
+    tokenizer = load_gpt2_tokenizer(folder)
     ```
     """
     if vocabulary_size <= _BYTES:
@@ -51,6 +50,23 @@ def train_gpt2_tokenizer(texts, folder, vocabulary_size=8192):
     )
     tokenizer.train_from_iterator(texts, trainer)
     return _write(json.loads(tokenizer.to_str())["model"], Path(folder))
+
+
+def load_gpt2_tokenizer(folder):
+    """Load what `train_gpt2_tokenizer` wrote.
+
+    Args:
+        folder: str or path with `vocabulary.json` and `merges.txt`.
+
+    Returns:
+        `keras_hub.tokenizers.GPT2Tokenizer`.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+    """
+    return keras_hub.tokenizers.GPT2Tokenizer(
+        str(Path(folder) / "vocabulary.json"), str(Path(folder) / "merges.txt")
+    )
 
 
 def _write(model, folder):

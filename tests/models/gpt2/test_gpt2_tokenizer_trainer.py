@@ -3,7 +3,7 @@ import json
 import pytest
 from tokenizers.implementations import ByteLevelBPETokenizer
 
-from kftune.models.gpt2.gpt2_tokenizer_trainer import train_gpt2_tokenizer
+from kftune.models import load_gpt2_tokenizer, train_gpt2_tokenizer
 
 TEXTS = ["low lower lowest", "new newer newest", "wide wider widest"] * 5
 
@@ -21,12 +21,11 @@ def test_files_have_gpt2s_order(tmp_path):
 
 
 def test_keras_hub_and_tokenizers_read_the_same_ids(tmp_path):
-    import keras_hub
-
     folder = train_gpt2_tokenizer(TEXTS, tmp_path, vocabulary_size=280)
-    files = str(folder / "vocabulary.json"), str(folder / "merges.txt")
-    hub = keras_hub.tokenizers.GPT2Tokenizer(*files)
-    reference = ByteLevelBPETokenizer(*files)
+    hub = load_gpt2_tokenizer(folder)
+    reference = ByteLevelBPETokenizer(
+        str(folder / "vocabulary.json"), str(folder / "merges.txt")
+    )
     for text in ["newest lows", "Größe 😀", " wide  \n"]:
         assert list(hub(text)) == reference.encode(text).ids
 

@@ -1,0 +1,51 @@
+"""A training that can be stopped and goes on, and ends with its best epoch."""
+
+import time
+from pathlib import Path
+
+from kftune.training.data_position import DataPosition
+from kftune.training.first_step_time import FirstStepTime
+from kftune.training.run_folder import BEST_WEIGHTS
+from kftune.training.standard_callbacks import standard_callbacks
+
+
+def fit_run(
+    model, train, validation, folder, *, epochs, monitor="val_accuracy", mode="max"
+):
+    """Fits a model, goes on with a stopped run, and takes the best epoch's weights.
+
+    Args:
+        model: compiled `keras.Model`.
+        train: `kftune.data.LengthBucketed`.
+        validation: what `keras.Model.fit` takes as `validation_data`.
+        folder: str or path of the run, which `open_run` has made ready.
+        epochs: int, the most epochs; training stops after 2 without progress.
+        monitor: str, the log entry that tells the best epoch.
+        mode: `"min"` or `"max"`: which end of it is good.
+
+    Returns:
+        The `keras.callbacks.History` of the epochs that were trained now, and a dict
+        of seconds: `"first_step"`, see `FirstStepTime`, and `"fit"`, the whole.
+
+    Raises:
+        ValueError: If `mode` is neither `"min"` nor `"max"`.
+
+    Example:
+    ```python
+    open_run("runs/a", {"epochs": 3})
+    history, seconds = fit_run(task, train, validation, "runs/a", epochs=3)
+    ```
+    """
+    first_step = FirstStepTime()
+    callbacks = standard_callbacks(folder, monitor, mode)
+    started = time.perf_counter()
+    history = model.fit(
+        train,
+        epochs=epochs,
+        validation_data=validation,
+        shuffle=False,
+        callbacks=[DataPosition(train), first_step, *callbacks],
+    )
+    seconds = {"first_step": first_step.seconds, "fit": time.perf_counter() - started}
+    model.load_weights(Path(folder) / BEST_WEIGHTS)
+    return history, seconds

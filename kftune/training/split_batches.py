@@ -1,0 +1,37 @@
+"""From splits of labelled texts to the batches that a task is trained on."""
+
+import numpy as np
+
+from kftune.data import LengthBucketed
+
+
+def split_batches(task, splits, *, label="label", **options):
+    """Tokenises labelled texts once and batches them by length.
+
+    Args:
+        task: task with a preprocessor, such as `kftune.models.TextClassifier`.
+        splits: `datasets.DatasetDict` of `kftune.data.split`, or `dict` of name to
+            columns: `text`, N str, and the labels.
+        label: str, the column of the labels, numbers of shape `(N,)` or `(N, C)`.
+        **options: of `kftune.data.LengthBucketed`: `batch_size` or `max_tokens`,
+            `seed`.
+
+    Returns:
+        Dict of name to `kftune.data.LengthBucketed`. `"train"` is shuffled; the others
+        keep their order, so that `restore_order` fits what is predicted of them.
+
+    Example:
+    ```python
+    batches = kftune.training.split_batches(task, splits, batch_size=32)
+    task.fit(batches["train"], validation_data=batches["validation"], shuffle=False)
+    ```
+    """
+    return {
+        name: LengthBucketed(
+            task.preprocessor.tokenize_rows(rows["text"]),
+            np.array(rows[label]),
+            shuffle=name == "train",
+            **options,
+        )
+        for name, rows in splits.items()
+    }

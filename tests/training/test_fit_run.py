@@ -1,0 +1,83 @@
+import keras
+import numpy as np
+import pytest
+
+from kftune.data import LengthBucketed
+from kftune.training import fit_run, open_run, read_history
+
+pytestmark = pytest.mark.backend
+
+ROWS = [[1] * (1 + i % 7) for i in range(24)]
+
+
+class StoppedError(Exception):
+    """Stands for a kill."""
+
+
+class Stopping(LengthBucketed):
+    """Ends the process, so to speak, before a given epoch."""
+
+    def __init__(self, *args, stop_in, **kwargs):
+        self.stop_in = stop_in
+        super().__init__(*args, **kwargs)
+
+    def begin_epoch(self, epoch):
+        if epoch == self.stop_in:
+            raise StoppedError
+        super().begin_epoch(epoch)
+
+
+class Length(keras.layers.Layer):
+    """The number of real tokens of each row, over 8."""
+
+    def call(self, mask):
+        mask = keras.ops.cast(mask, "float32")
+        return keras.ops.sum(mask, axis=-1, keepdims=True) / 8
+
+
+def make_model(rate):
+    keras.utils.set_random_seed(0)
+    inputs = {
+        "token_ids": keras.Input((None,), dtype="int32", name="token_ids"),
+        "padding_mask": keras.Input((None,), dtype="bool", name="padding_mask"),
+    }
+    length = Length()(inputs["padding_mask"])
+    model = keras.Model(inputs, keras.layers.Dense(1)(length))
+    model.compile(keras.optimizers.SGD(rate), "mse", jit_compile=False)
+    return model
+
+
+def run(folder, rate, epochs, stop_in=None):
+    """Learns the length of each row; with a high rate it gets ever worse."""
+    model = make_model(rate)
+    lengths = np.array([[len(row) / 8] for row in ROWS], "float32")
+    train = Stopping(ROWS, lengths, batch_size=6, stop_in=stop_in)
+    validation = LengthBucketed(ROWS, lengths, batch_size=6, shuffle=False)
+    open_run(folder, {"rate": rate})
+    settings = {"epochs": epochs, "monitor": "val_loss", "mode": "min"}
+    history, seconds = fit_run(model, train, validation, folder, **settings)
+    return model.get_weights(), len(history.epoch), seconds
+
+
+def test_it_ends_with_the_weights_of_the_best_epoch(tmp_path):
+    once, _, _ = run(tmp_path / "once", rate=3.0, epochs=1)
+    weights, epochs, seconds = run(tmp_path / "worse", rate=3.0, epochs=5)
+    losses = read_history(tmp_path / "worse")["val_loss"]
+    # It stops after two epochs without progress.
+    assert len(losses) == epochs == 3
+    assert losses[0] == min(losses) < losses[-1]
+    for expected, received in zip(once, weights, strict=True):
+        np.testing.assert_allclose(received, expected, rtol=1e-5)
+    assert 0 < seconds["first_step"] <= seconds["fit"]
+
+
+def test_a_stopped_run_ends_as_an_unbroken_one(tmp_path):
+    whole, _, _ = run(tmp_path / "whole", rate=0.1, epochs=4)
+    with pytest.raises(StoppedError):
+        run(tmp_path / "broken", rate=0.1, epochs=4, stop_in=2)
+    resumed, epochs, _ = run(tmp_path / "broken", rate=0.1, epochs=4)
+    assert epochs == 2
+    for expected, received in zip(whole, resumed, strict=True):
+        np.testing.assert_allclose(received, expected, rtol=1e-5)
+    histories = [read_history(tmp_path / name) for name in ("whole", "broken")]
+    assert histories[0]["loss"] == pytest.approx(histories[1]["loss"], rel=1e-4)
