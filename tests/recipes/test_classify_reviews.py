@@ -8,7 +8,13 @@ import keras_hub
 import numpy as np
 import pytest
 
-from kftune.models import GPT2TextClassifier, save_float16_preset, train_gpt2_tokenizer
+from kftune.models import (
+    GPT2TextClassifier,
+    load_gpt2_tokenizer,
+    save_float16_preset,
+    train_gpt2_tokenizer,
+)
+from kftune.training import read_history
 
 pytestmark = pytest.mark.backend
 
@@ -18,11 +24,16 @@ BAD = ["dull", "weak", "lifeless", "cold", "clumsy"]
 ROWS = 300
 
 
-@pytest.fixture
-def reviews(tmp_path):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("reviews")
+
+
+@pytest.fixture(scope="module")
+def reviews(folder):
     """A csv file in which one word of each text tells its label."""
     rng = random.Random(0)
-    path = tmp_path / "reviews.csv"
+    path = folder / "reviews.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["review", "verdict"])
@@ -34,26 +45,18 @@ def reviews(tmp_path):
     return path
 
 
-@pytest.fixture
-def preset(tmp_path, reviews):
+@pytest.fixture(scope="module")
+def preset(folder, reviews, make_backbone):
     """A random GPT-2 of two layers in a preset folder."""
     keras.utils.set_random_seed(0)
-    folder = train_gpt2_tokenizer([reviews.read_text()], tmp_path / "bpe", 400)
-    tokenizer = keras_hub.tokenizers.GPT2Tokenizer(
-        str(folder / "vocabulary.json"), str(folder / "merges.txt")
-    )
-    backbone = keras_hub.models.GPT2Backbone(
-        vocabulary_size=400,
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=16,
-        intermediate_dim=32,
-        max_sequence_length=40,
-    )
-    return save_float16_preset(backbone, tokenizer, tmp_path / "preset", dropout=0.0)
+    sizes = {"vocabulary_size": 400, "hidden_dim": 16, "intermediate_dim": 32}
+    backbone = make_backbone("GPT2", max_sequence_length=40, **sizes)
+    train_gpt2_tokenizer([reviews.read_text()], folder / "bpe", 400)
+    tokenizer = load_gpt2_tokenizer(folder / "bpe")
+    return save_float16_preset(backbone, tokenizer, folder / "preset", dropout=0.0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def options(reviews, preset):
     given = {
         "--preset": preset,
@@ -61,18 +64,24 @@ def options(reviews, preset):
         "--text": "review",
         "--label": "verdict",
         "--dropout": 0,
-        "--epochs": 2,
     }
     return [part for pair in given.items() for part in pair]
 
 
-def test_reviews_become_a_scored_model_that_loads(run_script, options, tmp_path):
-    out = tmp_path / "run"
-    rates = ["--learning-rate", 1e-2, "--batch-size", 16, "--epochs", 4]
-    finished = run_script("classify_reviews.py", *options, *rates, "--out", out)
-    assert finished.returncode == 0, finished.stderr
-    assert "First step after" in finished.stdout
-    assert "Cleaning: 300 rows" in finished.stdout
+LEARNING = ["--learning-rate", 1e-2, "--batch-size", 16, "--epochs", 4]
+
+
+@pytest.fixture(scope="module")
+def whole(run_recipe, options, folder):
+    """The folder of a run that was not stopped, and what it printed."""
+    out = folder / "whole"
+    return out, run_recipe("classify_reviews.py", *options, *LEARNING, "--out", out)
+
+
+def test_reviews_become_a_scored_model_that_loads(whole):
+    out, printed = whole
+    assert "First step after" in printed
+    assert "Cleaning: 300 rows" in printed
 
     results = json.loads((out / "results.json").read_text())
     assert results["test"]["accuracy"] > 0.9
@@ -80,6 +89,8 @@ def test_reviews_become_a_scored_model_that_loads(run_script, options, tmp_path)
     assert results["baselines"]["majority"]["accuracy"] < 0.7
     assert results["baselines"]["naive_bayes"]["accuracy"] > 0.9
     assert results["settings"]["freeze"] == "nothing"
+    assert sorted(results["times"]) == ["all", "first_step", "fit"]
+    assert results["examples_per_second"] > 0
     for name in ("curves.png", "confusion.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
     assert len((out / "history.csv").read_text().splitlines()) == 1 + 4
@@ -92,30 +103,41 @@ def test_reviews_become_a_scored_model_that_loads(run_script, options, tmp_path)
     assert verdicts.argmax(-1).tolist() == [0, 1]
 
 
-def test_a_frozen_backbone_stays_as_it_was(run_script, options, preset, tmp_path):
-    out = tmp_path / "run"
-    freeze = ["--freeze", "backbone", "--out", out]
-    finished = run_script("classify_reviews.py", *options, *freeze)
-    assert finished.returncode == 0, finished.stderr
-    before = keras_hub.models.Backbone.from_preset(str(preset))
-    after = GPT2TextClassifier.from_preset(out / "model")
-    assert after.freeze_policy == "backbone"
-    for a, b in zip(before.get_weights(), after.backbone.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+def test_a_killed_run_goes_on_and_ends_as_a_whole_one(
+    run_recipe, whole, options, folder
+):
+    out = folder / "killed"
+    command = ["classify_reviews.py", *options, *LEARNING, "--out", out]
+    run_recipe(*command, kill_after_epoch=2)
+    assert not (out / "results.json").exists()
+    assert "going on after 3 epochs" in run_recipe(*command)
+    assert not (out / "backup").exists()
+
+    histories = [read_history(path) for path in (whole[0], out)]
+    assert histories[0].keys() == histories[1].keys()
+    for name, values in histories[0].items():
+        np.testing.assert_allclose(values, histories[1][name], rtol=1e-4)
+    tasks = [GPT2TextClassifier.from_preset(p / "model") for p in (whole[0], out)]
+    for a, b in zip(*(task.get_weights() for task in tasks), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    results = [json.loads((p / "results.json").read_text()) for p in (whole[0], out)]
+    assert results[0]["test"] == pytest.approx(results[1]["test"])
 
 
-def test_the_classic_run_of_gpt2_small(run_script, options, tmp_path):
+def test_the_classic_run_of_gpt2_small_with_a_frozen_backbone(
+    run_recipe, options, preset, folder
+):
+    out = folder / "classic"
     config = ["--config", ROOT / "recipes/configs/gpt2_base.yaml"]
-    out = tmp_path / "run"
-    finished = run_script("classify_reviews.py", *config, *options, "--out", out)
-    assert finished.returncode == 0, finished.stderr
+    changes = ["--epochs", 1, "--freeze", "backbone", "--out", out]
+    run_recipe("classify_reviews.py", *config, *options, *changes)
     settings = json.loads((out / "results.json").read_text())["settings"]
     assert settings["learning_rate"] == 2e-5
     assert settings["weight_decay"] == 0.01
     assert settings["batch_size"] == 8
 
-
-def test_a_wrong_option_is_named(run_script, tmp_path):
-    finished = run_script("classify_reviews.py", "--presset", "gpt2_tiny_en")
-    assert finished.returncode != 0
-    assert "--presset" in finished.stderr
+    before = keras_hub.models.Backbone.from_preset(str(preset))
+    after = GPT2TextClassifier.from_preset(out / "model")
+    assert after.freeze_policy == "backbone"
+    for a, b in zip(before.get_weights(), after.backbone.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -64,3 +64,10 @@ def test_numbers_without_sense_are_named_together(recipe, wrong, capsys):
     for name, number in wrong.items():
         assert f"--{name}: expected " in error
         assert f"Received: {number}" in error
+
+
+def test_an_unknown_option_is_named(capsys):
+    main = runpy.run_path(str(RECIPES / "classify_reviews.py"))["main"]
+    with pytest.raises(SystemExit):
+        read_options(main, ["--presset", "gpt2_tiny_en"])
+    assert "--presset" in capsys.readouterr().err

@@ -2,6 +2,7 @@ import json
 import math
 import os
 
+import keras_hub
 import numpy as np
 import pytest
 
@@ -15,6 +16,10 @@ CORPORA = """
 - {name: foxes, file: foxes.txt, repeat: 1}
 - {name: book, file: book.txt, paragraphs: true, repeat: 0}
 """
+OPINIONS = """
+- {name: opinions, file: opinions.tsv, label: label, cut: false,
+   praise: ["1"], criticism: ["0"]}
+"""
 OPTIONS = {
     "--epoch-steps": 6,
     "--decay-epochs": 1,
@@ -27,19 +32,31 @@ OPTIONS = {
 }
 
 
-@pytest.fixture
-def options(tmp_path):
-    (tmp_path / "foxes.txt").write_text("\n".join(SENTENCES))
-    (tmp_path / "book.txt").write_text("\n\n".join(SENTENCES))
-    (tmp_path / "corpora.yaml").write_text(CORPORA)
-    paths = {"--corpora": tmp_path / "corpora.yaml", "--folder": tmp_path}
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two texts and the list of them."""
+    folder = tmp_path_factory.mktemp("corpora")
+    (folder / "foxes.txt").write_text("\n".join(SENTENCES))
+    (folder / "book.txt").write_text("\n\n".join(SENTENCES))
+    (folder / "corpora.yaml").write_text(CORPORA)
+    return folder
+
+
+def options_for(corpora):
+    paths = {"--corpora": corpora, "--folder": corpora.parent}
     return [part for pair in {**OPTIONS, **paths}.items() for part in pair]
 
 
-def test_plain_text_becomes_a_preset(run_script, options, tmp_path):
-    out = tmp_path / "run"
-    finished = run_script("pretrain_gpt2.py", *options, "--epochs", 2, "--out", out)
-    assert finished.returncode == 0, finished.stderr
+@pytest.fixture(scope="module")
+def whole(run_recipe, folder):
+    """The folder of a run that was not stopped."""
+    options = [*options_for(folder / "corpora.yaml"), "--epochs", 2]
+    run_recipe("pretrain_gpt2.py", *options, "--out", folder / "whole")
+    return folder / "whole"
+
+
+def test_plain_text_becomes_a_preset(whole):
+    out = whole
     results = json.loads((out / "results.json").read_text())
     assert sorted(results["perplexity"]) == ["book", "foxes"]
     # Random weights waver between all 300 tokens.
@@ -49,42 +66,47 @@ def test_plain_text_becomes_a_preset(run_script, options, tmp_path):
     assert "tokens_per_second" in lines[0] and "perplexity_foxes" in lines[0]
     assert os.path.getsize(out / "preset" / "model.weights.h5") < 100_000
 
-    import keras_hub
-
     causal_lm = keras_hub.models.CausalLM.from_preset(str(out / "preset"))
     assert causal_lm.backbone.count_params() == 300 * 8 + 32 * 8 + 872 + 16
     assert causal_lm.generate("The", max_length=8).startswith("The")
     assert all(math.isfinite(float(w.sum())) for w in causal_lm.backbone.get_weights())
 
 
-def test_a_teacher_is_trained_and_asked(run_script, options, tmp_path):
+def test_a_killed_run_goes_on_and_ends_as_a_whole_one(run_recipe, whole, folder):
+    out = folder / "killed"
+    options = [*options_for(folder / "corpora.yaml"), "--epochs", 2, "--out", out]
+    run_recipe("pretrain_gpt2.py", *options, kill_after_epoch=1)
+    assert not (out / "results.json").exists()
+    assert "going on after 2 epochs" in run_recipe("pretrain_gpt2.py", *options)
+
+    histories = [read_history(path) for path in (whole, out)]
+    for name in ("loss", "perplexity_foxes", "perplexity_book"):
+        np.testing.assert_allclose(*(h[name] for h in histories), rtol=1e-4)
+    backbones = [
+        keras_hub.models.Backbone.from_preset(str(path / "preset"))
+        for path in (whole, out)
+    ]
+    for a, b in zip(*(backbone.get_weights() for backbone in backbones), strict=True):
+        # Stored as float16.
+        np.testing.assert_allclose(a, b, atol=1e-3)
+
+
+def test_a_teacher_is_trained_and_asked(run_recipe, whole, folder):
     opinions = [
         f"{word} film number {i} it is\t{label}"
         for i in range(600)
         for word, label in (("Lovely", 1), ("Dreary", 0))
     ]
-    (tmp_path / "opinions.tsv").write_text("\n".join(["text\tlabel", *opinions]))
-    with (tmp_path / "corpora.yaml").open("a") as file:
-        file.write(
-            "- {name: opinions, file: opinions.tsv, label: label, cut: false,\n"
-            "   praise: ['1'], criticism: ['0']}\n"
-        )
-    plain, teacher, taught = (tmp_path / name for name in ("plain", "teacher", "run"))
-    common = options[options.index("--corpora") :]
-    for step in (
-        ("pretrain_gpt2.py", *options, "--epochs", 2, "--out", plain),
-        (
-            *("train_teacher.py", *common, "--preset", plain / "preset"),
-            *("--sequence-length", 24, "--max-tokens", 128, "--learning-rate", 1e-2),
-            *("--out", teacher),
-        ),
-        (
-            *("pretrain_gpt2.py", *options, "--epochs", 2, "--epoch-steps", 30),
-            *("--learning-rate", 1e-2, "--teacher", teacher / "model", "--out", taught),
-        ),
-    ):
-        finished = run_script(*step)
-        assert finished.returncode == 0, finished.stderr
+    (folder / "opinions.tsv").write_text("\n".join(["text\tlabel", *opinions]))
+    path = folder / "with_opinions.yaml"
+    path.write_text(CORPORA + OPINIONS)
+    teacher, taught = folder / "teacher", folder / "taught"
+    options = ["--corpora", path, "--folder", folder, "--preset", whole / "preset"]
+    options += ["--sequence-length", 24, "--max-tokens", 128, "--learning-rate", 1e-2]
+    run_recipe("train_teacher.py", *options, "--out", teacher)
+    options = [*options_for(path), "--epochs", 2, "--epoch-steps", 30]
+    options += ["--learning-rate", 1e-2, "--teacher", teacher / "model"]
+    run_recipe("pretrain_gpt2.py", *options, "--out", taught)
     # One word of each held-out opinion tells its label.
     accuracy = json.loads((teacher / "results.json").read_text())["validation"]
     assert accuracy["accuracy"]["opinions"] > 0.9
@@ -93,8 +115,8 @@ def test_a_teacher_is_trained_and_asked(run_script, options, tmp_path):
     for name in ("next_token_loss", "sentence_embedding_loss"):
         assert history[name][-1] < history[name][0]
     # It was asked about each token, and about the passages that come alone.
-    corpora = kftune.data.load_corpora(tmp_path / "corpora.yaml")
-    passages = kftune.data.read_pretraining_corpora(corpora, tmp_path)
+    corpora = kftune.data.load_corpora(path)
+    passages = kftune.data.read_pretraining_corpora(corpora, folder)
     alone = [p for p in passages if not p["validation"] and p["corpus"] != "book"]
     files = [np.load(path) for path in (taught / "answers").glob("*.npz")]
     praise = {len(file["praise"]): file["praise"] for file in files}
