@@ -23,6 +23,25 @@ def first_few(values, most=5, show=repr):
     return shown or "none"
 
 
+def shortened(value, most=80):
+    """Shows a value, cut to what fits in a message.
+
+    Args:
+        value: any value.
+        most: `int`, characters.
+
+    Returns:
+        `str`, its `repr`, with `...` behind what was cut.
+
+    Example:
+    ```python
+    shortened("abc" * 99, most=6)  # "'abcab..."
+    ```
+    """
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def differences(expected, received, but_for=()):
     """Lists in which entries two settings differ.
 

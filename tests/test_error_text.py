@@ -1,6 +1,6 @@
 import numpy as np
 
-from kftune.error_text import differences, first_few
+from kftune.error_text import differences, first_few, shortened
 
 
 def test_few_values_are_shown_and_many_are_counted():
@@ -8,6 +8,11 @@ def test_few_values_are_shown_and_many_are_counted():
     assert first_few(range(9), most=3) == "0, 1, 2, … (9 in all)"
     assert first_few(np.array([3, 7]), show=str) == "3, 7"
     assert first_few([]) == "none"
+
+
+def test_a_long_value_is_cut():
+    assert shortened("ab" * 9, most=4) == "'aba..."
+    assert shortened([None, 2]) == "[None, 2]"
 
 
 def test_all_that_differs_is_listed():

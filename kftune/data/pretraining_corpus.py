@@ -11,6 +11,7 @@ from datasets import Dataset, Features, Value, concatenate_datasets
 from kftune.data.passages import passages, split_sentences
 from kftune.data.row_readers import ROWS, TABLES
 from kftune.data.text_lines import OPENERS, format_of
+from kftune.error_text import shortened
 
 _READERS = TABLES | ROWS
 _FEATURES = Features(
@@ -106,7 +107,7 @@ def load_corpora(path):
     if not isinstance(plans, list) or not all(isinstance(p, dict) for p in plans):
         raise ValueError(
             f"{path}: expected a YAML list of corpora, each a mapping that begins with "
-            f"`- name: ...`. Received: {str(plans)[:80]!r}"
+            f"`- name: ...`. Received: {shortened(plans)}"
         )
     known = {field.name for field in dataclasses.fields(PretrainingCorpus)}
     unknown = sorted({str(key) for plan in plans for key in plan} - known)

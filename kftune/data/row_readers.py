@@ -12,6 +12,7 @@ import json
 from ftfy.fixes import fix_surrogates
 
 from kftune.data.text_lines import numbered_lines
+from kftune.error_text import shortened
 
 _LONGEST_FIELD = 2**31 - 1
 _MISSING_LINE = (None, None)
@@ -86,12 +87,12 @@ def read_jsonl(path, encoding="utf-8"):
         except (ValueError, RecursionError) as error:
             raise ValueError(
                 f"{path}, line {number}: expected a JSON object. Received: "
-                f"{_shortened(line)} ({error})"
+                f"{shortened(line)} ({error})"
             ) from None
         if not isinstance(row, dict):
             raise ValueError(
                 f"{path}, line {number}: expected a JSON object, one a line. "
-                f"Received: {_shortened(line)}"
+                f"Received: {shortened(line)}"
             )
         yield number, _without_surrogates(row) if "\\u" in line else row
 
@@ -177,7 +178,7 @@ def _named(path, records, column_names):
         if len(fields) != len(names):
             raise ValueError(
                 f"{path}, line {line}: expected {len(names)} fields, one for each of "
-                f"{names}. Received {len(fields)}: {_shortened(fields)}"
+                f"{names}. Received {len(fields)}: {shortened(fields)}"
             )
         yield line, dict(zip(names, fields, strict=True))
 
@@ -191,9 +192,3 @@ def _without_surrogates(value):
     if isinstance(value, dict):
         return {fix_surrogates(k): _without_surrogates(v) for k, v in value.items()}
     return value
-
-
-def _shortened(value, max_chars=80):
-    """The repr of a value, cut to what fits in a message."""
-    text = repr(value)
-    return text if len(text) <= max_chars else text[:max_chars] + "..."

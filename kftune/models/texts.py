@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kftune.error_text import first_few
+from kftune.error_text import first_few, shortened
 
 
 def as_texts(x):
@@ -26,11 +26,15 @@ def as_texts(x):
     if isinstance(x, str | bytes):
         return [_decoded(x)], False
     if not hasattr(x, "__iter__") or isinstance(x, dict):
-        raise TypeError(f"Expected strings. Received: {type(x).__name__}: {x!r:.80}")
+        raise TypeError(
+            f"Expected strings. Received: {type(x).__name__}: {shortened(x)}"
+        )
     texts = list(x)
     wrong = [i for i, text in enumerate(texts) if not isinstance(text, str | bytes)]
     if wrong:
-        shown = first_few(wrong, 3, show=lambda i: f"{texts[i]!r:.80} at index {i}")
+        shown = first_few(
+            wrong, 3, show=lambda i: f"{shortened(texts[i])} at index {i}"
+        )
         raise TypeError(
             "Expected strings only, one for each example (text pairs are not "
             f"supported). Received: {shown}"

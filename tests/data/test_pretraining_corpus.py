@@ -147,7 +147,7 @@ def test_labels_that_are_numbers_in_yaml_are_found(tmp_path):
         ("- {name: a, file: a.txt}\n- {name: a, file: b.txt}", r"names \['a', 'a'\]"),
         ("name: a\nfile: a.txt", r"expected a YAML list.*{'name': 'a'"),
         ("- a.txt", r"expected a YAML list.*\['a.txt'\]"),
-        ("", r"expected a YAML list.*'None'"),
+        ("", r"expected a YAML list.*None"),
     ],
 )
 def test_a_file_that_is_no_list_of_corpora_is_refused(tmp_path, content, received):

@@ -294,32 +294,22 @@ def test_another_model_than_the_class_is_refused(make_backbone, tmp_path):
         GPT2TextClassifier.from_preset(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("config.json", {"num_classes": 2}),
-        ("model.weights.h5", {}),
-        ("model.weights.h5", {"num_classes": 2}),
-        ("task.weights.h5", {}),
-        ("assets", {}),
-    ],
-)
+NEEDED = [
+    ("config.json", {"num_classes": 2}),
+    ("model.weights.h5", {}),
+    ("model.weights.h5", {"num_classes": 2}),
+    ("task.weights.h5", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), [*NEEDED, ("assets", {})])
 def test_a_missing_file_is_one_clear_error(saved, name, options):
     (saved / name).rename(saved.parent / "away")
     with pytest.raises(FileNotFoundError, match=f"{saved}.*Nothing was loaded"):
         TextClassifier.from_preset(saved, **options)
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("config.json", {"num_classes": 2}),
-        ("model.weights.h5", {}),
-        ("model.weights.h5", {"num_classes": 2}),
-        ("task.weights.h5", {}),
-        ("task.json", {}),
-    ],
-)
+@pytest.mark.parametrize(("name", "options"), [*NEEDED, ("task.json", {})])
 def test_a_truncated_file_is_one_clear_error(saved, name, options):
     path = saved / name
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
