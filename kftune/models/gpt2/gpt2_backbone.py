@@ -110,9 +110,7 @@ class GPT2Backbone(keras_hub.models.Backbone):
             name: keras.Input((None,), dtype="int32", name=name)
             for name in ("token_ids", "padding_mask")
         }
-        outputs = self._stack(
-            inputs["token_ids"], padding_mask=inputs["padding_mask"]
-        )
+        outputs = self._stack(inputs["token_ids"], padding_mask=inputs["padding_mask"])
         super().__init__(inputs=inputs, outputs=outputs, dtype=dtype, **kwargs)
 
         # === Config ===
