@@ -101,17 +101,25 @@ class _File:
 
     def __init__(self, folder, names):
         self._folder = folder
-        self._names = names
+        self.names = names
         shapes = tensor_shapes(folder)
         self.shapes = {bare: shapes[name] for bare, name in names.items()}
 
     def read(self, bare):
-        return read_tensor(self._folder, self._names[bare])
+        return read_tensor(self._folder, self.names[bare])
 
     def present(self, table, row):
         """Under which of its names a row is there."""
         names = (table.bare(name) for name in (row.name, *row.copies))
         return [name for name in names if name in self.shapes]
+
+    def wrong_shapes(self, names, shape):
+        for name in names:
+            if self.shapes[name] != shape:
+                yield (
+                    f"{self.names[name]}: expected {shape}, received "
+                    f"{self.shapes[name]}"
+                )
 
 
 def _wrong_rows(table, file):
@@ -120,34 +128,34 @@ def _wrong_rows(table, file):
         names = file.present(table, row)
         if not names and not row.optional:
             yield f"{row.name}: expected {row.shape}, received nothing"
-        misshapen = [name for name in names if file.shapes[name] != row.shape]
-        for name in misshapen:
-            yield f"{name}: expected {row.shape}, received {file.shapes[name]}"
-        if not misshapen and len(names) > 1:
-            yield from _different_copies(names, file)
+        wrong = list(file.wrong_shapes(names, row.shape))
+        yield from wrong or _different_copies(names, file)
     for computed in table.computed:
         name = table.bare(computed.name)
         if name in file.shapes:
-            yield from _wrong_computed(name, computed, file)
+            wrong = list(file.wrong_shapes([name], computed.shape))
+            yield from wrong or _wrong_numbers(name, computed, file)
 
 
 def _different_copies(names, file):
+    if len(names) < 2:
+        return
     first = file.read(names[0])
     for name in names[1:]:
         if not np.array_equal(first, file.read(name)):
-            yield f"{name}: expected the numbers of {names[0]}, received others"
+            yield (
+                f"{file.names[name]}: expected the numbers of {file.names[names[0]]}, "
+                "received others"
+            )
 
 
-def _wrong_computed(name, computed, file):
-    if file.shapes[name] != computed.shape:
-        yield f"{name}: expected {computed.shape}, received {file.shapes[name]}"
-        return
+def _wrong_numbers(name, computed, file):
     tensor = file.read(name)[computed.unused_rows :].astype("float32")
     difference = float(np.max(np.abs(tensor - computed.values)))
     if not difference <= _COMPUTED_TOLERANCE:
         yield (
-            f"{name}: expected what its formula gives, received numbers that differ "
-            f"by {difference:.3g}"
+            f"{file.names[name]}: expected what its formula gives, received numbers "
+            f"that differ by {difference:.3g}"
         )
 
 
