@@ -2,5 +2,7 @@
 
 from kftune.layers.left_edge import LeftEdge
 from kftune.layers.masked_pooling import MaskedPooling
+from kftune.layers.multi_head_attention import MultiHeadAttention
+from kftune.layers.transformer_block import TransformerBlock
 
-__all__ = ["LeftEdge", "MaskedPooling"]
+__all__ = ["LeftEdge", "MaskedPooling", "MultiHeadAttention", "TransformerBlock"]
