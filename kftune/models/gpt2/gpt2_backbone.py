@@ -123,6 +123,11 @@ class GPT2Backbone(keras_hub.models.Backbone):
         self.max_sequence_length = max_sequence_length
         self.remat = remat
 
+    @property
+    def max_positions(self):
+        """`int`, how many tokens a row may have."""
+        return self.max_sequence_length
+
     def init_cache(self, batch_size, max_length):
         """Makes an empty cache for `step`.
 

@@ -214,6 +214,12 @@ class TransformerBackbone(keras_hub.models.Backbone):
         for name, value in self._settings.items():
             setattr(self, name, value)
 
+    @property
+    def max_positions(self):
+        """`int`, how many tokens a row may have; `None` for any number."""
+        learned = self.position_embedding == "learned"
+        return self.max_sequence_length if learned else None
+
     def encode(self, encoder_token_ids, encoder_padding_mask):
         """Computes the states of whole source rows.
 

@@ -1,0 +1,142 @@
+"""The encoder-decoder Transformer that is trained on text pairs and translates."""
+
+import keras
+import keras_hub
+import numpy as np
+from keras import ops
+
+from kftune.models.language_model import LanguageModel
+from kftune.models.transformer.transformer_backbone import TransformerBackbone
+from kftune.models.transformer.transformer_seq2seq_lm_preprocessor import (
+    TransformerSeq2SeqLMPreprocessor,
+)
+
+_NEVER = -1e9
+
+
+@keras.saving.register_keras_serializable(package="kftune")
+class TransformerSeq2SeqLM(LanguageModel, keras_hub.models.Seq2SeqLM):
+    """Translation, summaries and the like: `fit` on pairs, `generate` from sources.
+
+    It is used as `keras_hub.models.BartSeq2SeqLM` is. Letters: B batch, S source
+    length, T target length, V vocabulary of the decoder.
+
+    Args:
+        backbone: `TransformerBackbone`.
+        preprocessor: `TransformerSeq2SeqLMPreprocessor`, or `None` if inputs are
+            tokenised.
+        banned_token_ids: sequence of `int`, tokens that are never generated, such as
+            padding in Marian models.
+        **kwargs: `name`, `trainable`, `dtype` and `compile`, passed to
+            `keras_hub.models.Seq2SeqLM`.
+
+    Call arguments:
+        inputs: dict of `encoder_token_ids` and `encoder_padding_mask`, integer tensors
+            `(B, S)`, `decoder_token_ids` and `decoder_padding_mask`, `(B, T)`. 1 in a
+            mask means a real token.
+
+    Returns:
+        Logits of the next tokens, float tensor `(B, T, V)`.
+
+    Raises:
+        TypeError: if there is no such option, or if the backbone is another one.
+        ValueError: if a banned token is not in the vocabulary, or if the preprocessor
+            makes rows longer than the backbone's positions.
+
+    Example:
+    ```python
+    task = TransformerSeq2SeqLM.from_preset("bart_base_en")
+    task.fit(["A long text.", "Another."], ["Its summary.", "Its own."])
+    task.compile(sampler="greedy")
+    task.generate(["A third text."], max_length=32)
+    task.save_to_preset("runs/summaries")
+    ```
+    """
+
+    backbone_cls = TransformerBackbone
+    preprocessor_cls = TransformerSeq2SeqLMPreprocessor
+    feature_names = (
+        "decoder_padding_mask",
+        "decoder_token_ids",
+        "encoder_padding_mask",
+        "encoder_token_ids",
+    )
+    text_names = ("decoder_text", "encoder_text")
+    generated_name = "decoder_token_ids"
+    generated_mask_name = "decoder_padding_mask"
+
+    def __init__(self, backbone, preprocessor=None, banned_token_ids=(), **kwargs):
+        self.check_task(backbone, preprocessor, TransformerBackbone, kwargs)
+        _check_banned(banned_token_ids, backbone.decoder_vocabulary_size)
+
+        # === Layers ===
+        self.backbone = backbone
+        self.preprocessor = preprocessor
+
+        # === Functional Model ===
+        inputs = backbone.input
+        hidden = backbone(inputs)["decoder_sequence_output"]
+        super().__init__(inputs=inputs, outputs=backbone.logits(hidden), **kwargs)
+
+        # === Config ===
+        self.banned_token_ids = tuple(int(i) for i in banned_token_ids)
+
+    def generate(self, inputs, max_length=None, stop_token_ids="auto"):
+        """Generates texts for source texts.
+
+        Args:
+            inputs: source texts, one or a list; or a dict of `encoder_text` and
+                `decoder_text`, the beginnings of the targets; or, without a
+                preprocessor, a dict of token ids and masks; or a `tf.data.Dataset` of
+                batches of these.
+            max_length: `int`. Tokens of a generated row at most, start tokens included;
+                by default the preprocessor's `decoder_sequence_length`.
+            stop_token_ids: `"auto"` for the preprocessor's, a sequence of `int`, or
+                `None` to go on to `max_length`.
+
+        Returns:
+            List of `str`, one `str` for one, or a dict of arrays without a
+            preprocessor.
+
+        Raises:
+            ValueError: if a row has no start token, or is too long.
+        """
+        if stop_token_ids == "auto" and self.preprocessor is not None:
+            stop_token_ids = self.preprocessor.stop_token_ids
+        return super().generate(inputs, max_length, stop_token_ids)
+
+    def start_state(self, inputs):
+        """Encodes the sources, projects them once and makes an empty cache."""
+        mask = inputs["encoder_padding_mask"]
+        encoded = self.backbone.encode(inputs["encoder_token_ids"], mask)
+        projected = self.backbone.project_encoder(encoded)
+        return super().start_state(inputs), projected, ops.cast(mask, "bool")
+
+    def decode_step(self, token_ids, state, index):
+        """See `LanguageModel`."""
+        cache, *encoded = state
+        hidden, cache = self.backbone.step(token_ids, cache, index, *encoded)
+        return hidden, (cache, *encoded)
+
+    def next_token_logits(self, hidden):
+        """See `LanguageModel`; banned tokens get next to no probability."""
+        logits = super().next_token_logits(hidden)
+        if not self.banned_token_ids:
+            return logits
+        banned = np.zeros(self.backbone.decoder_vocabulary_size, "bool")
+        banned[list(self.banned_token_ids)] = True
+        logits = ops.cast(logits, "float32")
+        return ops.where(ops.convert_to_tensor(banned), _NEVER, logits)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "banned_token_ids": self.banned_token_ids}
+
+
+def _check_banned(token_ids, vocabulary_size):
+    wrong = [i for i in token_ids if i not in range(vocabulary_size)]
+    if wrong:
+        raise ValueError(
+            f"Expected banned_token_ids from 0 to {vocabulary_size - 1}. "
+            f"Received: {wrong}"
+        )
