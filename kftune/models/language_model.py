@@ -191,7 +191,7 @@ def with_prompt(task, inputs):
             f"mask of {mask[wrong[0]].astype(int).tolist()} at index {wrong[0]}."
         )
     longest = task.backbone.max_positions
-    if longest is not None and length > longest:
+    if length > longest:
         raise ValueError(
             f"Expected max_length <= {longest}, the positions of "
             f"{type(task.backbone).__name__}. Received: {length}"

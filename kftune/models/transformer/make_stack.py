@@ -6,9 +6,10 @@ import keras
 import keras_hub
 
 from kftune.layers import SinusoidalPositionEmbedding, TransformerBlock
+from kftune.layers.sinusoidal_position_embedding import LAYOUTS
 from kftune.models.transformer.transformer_stack import TransformerStack
 
-POSITION_EMBEDDINGS = ("learned", "sinusoidal", "sinusoidal_fairseq")
+POSITION_EMBEDDINGS = ("learned", *LAYOUTS)
 
 
 def make_stack(side, token_embedding, settings, dtype):
@@ -58,11 +59,12 @@ def truncated_normal(settings):
 
 
 def _position_embedding(name, settings, dtype):
-    kind = settings["position_embedding"]
-    if kind != "learned":
-        return SinusoidalPositionEmbedding(layout=kind, dtype=dtype, name=name)
+    layout = settings["position_embedding"]
+    length = settings["max_sequence_length"] + settings["position_offset"]
+    if layout != "learned":
+        return SinusoidalPositionEmbedding(length, layout, dtype=dtype, name=name)
     return keras_hub.layers.PositionEmbedding(
-        settings["max_sequence_length"] + settings["position_offset"],
+        length,
         initializer=truncated_normal(settings),
         dtype=dtype,
         name=name,

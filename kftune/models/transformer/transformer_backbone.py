@@ -28,7 +28,7 @@ class TransformerBackbone(keras_hub.models.Backbone):
         hidden_dim: `int`. D.
         intermediate_dim: `int`. Width of the feed-forward layers.
         dropout: `float` in `[0, 1)`, after embeddings and sublayers.
-        max_sequence_length: `int`. Positions that learned embeddings can tell apart.
+        max_sequence_length: `int`. Positions that can be told apart.
         decoder_vocabulary_size: `int` or `None` for that of the encoder, as the next
             four.
         decoder_num_layers: `int` or `None`.
@@ -41,9 +41,9 @@ class TransformerBackbone(keras_hub.models.Backbone):
         activation: `str`, name in `keras.activations`, of the feed-forward layers.
         normalize_first: `bool`. True normalises the input of each sublayer, False the
             sum of its input and output.
-        position_embedding: `str`. `"learned"`; `"sinusoidal"`, all sines before all
-            cosines, as in Marian; `"sinusoidal_fairseq"`, the same with the slightly
-            other wavelengths of fairseq, as in M2M100.
+        position_embedding: `str`. `"learned"`, as in BART, or a layout of
+            `kftune.layers.SinusoidalPositionEmbedding`: `"sinusoidal"`, as in Marian,
+            `"sinusoidal_fairseq"`, as in M2M100, or `"sinusoidal_interleaved"`.
         position_offset: `int`. Position of the first token: 2 for M2M100.
         scale_embedding: `bool`. Whether token embeddings are multiplied by √D.
         embedding_layer_norm: `bool`. Whether the sum of the embeddings is normalised.
@@ -216,9 +216,8 @@ class TransformerBackbone(keras_hub.models.Backbone):
 
     @property
     def max_positions(self):
-        """`int`, how many tokens a row may have; `None` for any number."""
-        learned = self.position_embedding == "learned"
-        return self.max_sequence_length if learned else None
+        """`int`, how many tokens a row may have."""
+        return self.max_sequence_length
 
     def encode(self, encoder_token_ids, encoder_padding_mask):
         """Computes the states of whole source rows.
