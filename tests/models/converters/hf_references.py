@@ -1,5 +1,6 @@
 """Random models of transformers with odd sizes, and their numbers."""
 
+import keras
 import numpy as np
 import torch
 import transformers
@@ -130,3 +131,27 @@ def reference_outputs(model, inputs, labels=None, weights=None):
     model.zero_grad()
     loss.backward()
     return logits.detach().numpy(), loss.item()
+
+
+def gradients_of(model, names):
+    """The gradients that `reference_outputs` made, by those of the names it has."""
+    parameters = {name: p for name, p in model.named_parameters() if name in names}
+    return {name: p.grad.numpy() for name, p in parameters.items()}
+
+
+def loss_and_gradients(model, table, batch, **options):
+    """The loss of a Keras model, and its gradients by the names of a table.
+
+    A step of plain gradient descent with rate 1 moves each weight by its gradient, on
+    every backend.
+    """
+    model.compile(
+        keras.optimizers.SGD(1.0),
+        keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="mean_with_sample_weight"
+        ),
+        **options,
+    )
+    before = {row.name: row.tensor() for row in table.rows}
+    loss = float(model.train_on_batch(*batch))
+    return loss, {row.name: before[row.name] - row.tensor() for row in table.rows}
