@@ -95,12 +95,17 @@ def masked_softmax(scores, mask=None, attention_rank=1):
         Float tensor like `scores`. A masked key has exactly 0; a query without any
         key has zeros, not NaN.
     """
-    axes = tuple(range(-attention_rank, 0))
+    rank = len(scores.shape)
+    axes = tuple(range(rank - attention_rank, rank))
     precise = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
     if mask is not None:
         # Half of the lowest float32, finite: a row of nothing else gives no NaN.
         precise = ops.where(mask, precise, -1.7e38)
-    weights = ops.softmax(precise, axis=axes if attention_rank > 1 else -1)
+    if rank > 4:  # TensorFlow's softmax takes five axes at most.
+        total = ops.logsumexp(precise, axis=axes, keepdims=True)
+        weights = ops.exp(precise - total)
+    else:
+        weights = ops.softmax(precise, axis=-1)
     if mask is not None:
         weights = ops.where(mask, weights, 0.0)
     return ops.cast(weights, scores.dtype)

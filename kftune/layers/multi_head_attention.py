@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from kftune.layers import attention_math
+from kftune.layers.attention_backend import can_use_flash, can_use_fused
 from kftune.layers.attention_projections import AttentionProjections, check_key_shape
-from kftune.layers.flash_attention import can_use_flash
 
 
 @keras.saving.register_keras_serializable(package="kftune")
@@ -263,8 +263,8 @@ class MultiHeadAttention(AttentionProjections):
         if mask is not None:
             mask = ops.cast(mask, "bool")
             mask = attention_math.expand_mask(mask, scores_rank, axes)
-        drops = training and self._dropout > 0.0
-        if drops or return_attention_scores or len(query.shape) != 4:
+        needs_scores = return_attention_scores or (training and self._dropout > 0.0)
+        if needs_scores or not self._can_use_fused(query):
             self.attention_path = "einsum"
             if use_causal_mask:
                 causal = self._compute_causal_mask(query, value)
@@ -273,12 +273,15 @@ class MultiHeadAttention(AttentionProjections):
             return self._einsum_attention(query, key, value, mask, training)
         flash = self._flash_attention
         if flash is None:
-            flash = can_use_flash(query, key, value, mask, use_causal_mask)
+            flash = can_use_flash(query, key, value, mask, is_causal=use_causal_mask)
         self.attention_path = "flash" if flash else "fused"
         output = attention_math.fused_attention(
             query, key, value, mask, is_causal=use_causal_mask, flash=flash
         )
         return output, None
+
+    def _can_use_fused(self, query):
+        return len(query.shape) == 4 and can_use_fused(self._key_dim, self._value_dim)
 
     def _einsum_attention(self, query, key, value, mask, training):
         equations = attention_math.attention_equations(

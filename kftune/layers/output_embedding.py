@@ -41,6 +41,10 @@ class OutputEmbedding(keras.layers.ReversibleEmbedding):
         outputs = super().quantized_call(inputs, reverse=reverse)
         return self._with_bias(outputs, reverse)
 
+    def quantize(self, mode=None, type_check=False, config=None):
+        """Makes integers of the table; the bias stays as it is."""
+        super().quantize(mode, type_check=type_check, config=config)
+
     @property
     def variable_serialization_spec(self):
         """The names of the weights that are saved, by quantisation mode."""

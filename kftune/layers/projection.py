@@ -57,6 +57,11 @@ class Projection(keras.layers.EinsumDense):
             outputs = self.activation(outputs)
         return outputs
 
+    def quantize(self, mode=None, type_check=True, config=None):
+        """As `EinsumDense.quantize`, which refuses subclasses."""
+        type_check = type_check and type(self) is not Projection
+        super().quantize(mode, type_check=type_check, config=config)
+
 
 def projection_equation(input_rank, input_axes, output_axes):
     """Returns the equation and the bias axes of a `Projection`.

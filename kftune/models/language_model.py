@@ -4,10 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from kftune.models.rounded_length import rounded_length
 from kftune.models.task_inputs import TASK_OPTIONS, TaskInputs
 from kftune.models.trainable_guard import TrainableGuard
 
-_SHORTEST_PROMPT = 32
 _PROMPT = "prompt_token_ids"
 
 
@@ -23,10 +23,12 @@ class LanguageModel(TrainableGuard, TaskInputs):
     Attributes:
         generated_name: `str`, key of the token ids that are generated.
         generated_mask_name: `str`, key of their mask.
+        length_names: tuple of `str`, the preprocessor's lengths of rows.
     """
 
     generated_name = "token_ids"
     generated_mask_name = "padding_mask"
+    length_names = ("sequence_length",)
 
     def compile(self, optimizer="auto", loss="auto", **kwargs):
         """Configures training and generation.
@@ -134,28 +136,36 @@ class LanguageModel(TrainableGuard, TaskInputs):
         """
         return self.backbone.logits(hidden)
 
-    def check_task(self, backbone, backbone_cls, options):
-        """Refuses other backbones, and options that Keras would drop silently.
+    def check_task(self, backbone, preprocessor, options):
+        """Refuses what does not fit, and options that Keras would drop silently.
 
         Args:
-            backbone: what the constructor got.
-            backbone_cls: class that it has to be of.
-            options: dict of the constructor's other arguments.
+            backbone: what the constructor got, as the next two.
+            preprocessor: `keras_hub.models.Preprocessor` or `None`.
+            options: dict of other arguments.
 
         Raises:
-            TypeError: if something does not fit.
+            TypeError: if the backbone is of another class, or if there is no such
+                option.
+            ValueError: if the preprocessor makes rows longer than the positions.
         """
-        if not isinstance(backbone, backbone_cls):
+        wanted = self.backbone_cls.__name__
+        if not isinstance(backbone, self.backbone_cls):
             raise TypeError(
-                f"Expected a kftune.models.{backbone_cls.__name__} for "
-                f"{type(self).__name__}. Received: {type(backbone).__module__}."
-                f"{type(backbone).__name__}. {backbone_cls.__name__}.from_keras_hub "
-                "makes one of KerasHub's."
+                f"Expected a kftune.models.{wanted} for {type(self).__name__}. "
+                f"Received: {type(backbone).__module__}.{type(backbone).__name__}. "
+                f"{wanted}.from_keras_hub makes one of KerasHub's."
             )
         if unknown := sorted(set(options) - set(TASK_OPTIONS)):
             raise TypeError(
                 f"Expected options of {type(self).__name__}: {list(TASK_OPTIONS)}. "
                 f"Received: {unknown}"
+            )
+        lengths = {n: getattr(preprocessor, n, 0) for n in self.length_names}
+        if long := {n: v for n, v in lengths.items() if v > backbone.max_positions}:
+            raise ValueError(
+                f"Expected lengths <= {backbone.max_positions}, the positions of "
+                f"{type(backbone).__name__}. Received: a preprocessor with {long}"
             )
 
 
@@ -178,7 +188,8 @@ def with_prompt(task, inputs):
             are longer than the backbone's positions.
     """
     token_ids, mask = (
-        _as_numpy(inputs[name]) for name in (task.generated_name, task.generated_mask_name)
+        _as_numpy(inputs[name])
+        for name in (task.generated_name, task.generated_mask_name)
     )
     length = mask.shape[1]
     lengths = mask.astype(bool).sum(axis=1)
@@ -197,22 +208,6 @@ def with_prompt(task, inputs):
             f"{type(task.backbone).__name__}. Received: {length}"
         )
     return {**inputs, _PROMPT: token_ids[:, : rounded_length(lengths.min(), length)]}
-
-
-def rounded_length(length, longest):
-    """Rounds a length up to one of few, so that few shapes are compiled.
-
-    Args:
-        length: `int`.
-        longest: `int`.
-
-    Returns:
-        `int`: 32, 64, 128, ..., at most `longest`.
-    """
-    rounded = _SHORTEST_PROMPT
-    while rounded < length:
-        rounded *= 2
-    return min(rounded, longest)
 
 
 def _as_numpy(x):

@@ -57,3 +57,22 @@ def padded(rows, length, pad_token_id):
         padded_row[: len(row)] = row
     lengths = np.array([len(row) for row in rows], "int32")
     return token_ids, np.arange(length) < lengths[:, None]
+
+
+def check_room(rows, length):
+    """Checks that prompts fit into the rows that are generated.
+
+    Args:
+        rows: list of lists of `int`.
+        length: `int`, in tokens.
+
+    Raises:
+        ValueError: if one is longer; names the first by index.
+    """
+    for index, row in enumerate(rows):
+        if len(row) > length:
+            raise ValueError(
+                f"Expected prompts of at most {length} tokens, the length of what is "
+                f"generated, prompt included. Received {len(row)} tokens at index "
+                f"{index}. Pass a larger max_length, or shorter prompts."
+            )

@@ -51,7 +51,7 @@ class GPT2Backbone(keras_hub.models.Backbone):
     ```
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (KerasHub order)
         self,
         vocabulary_size,
         num_layers,

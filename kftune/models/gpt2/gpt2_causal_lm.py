@@ -46,7 +46,7 @@ class GPT2CausalLM(LanguageModel, keras_hub.models.CausalLM):
     preprocessor_cls = GPT2CausalLMPreprocessor
 
     def __init__(self, backbone, preprocessor=None, **kwargs):
-        self.check_task(backbone, GPT2Backbone, kwargs)
+        self.check_task(backbone, preprocessor, kwargs)
 
         # === Layers ===
         self.backbone = backbone

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
 from kftune.models.texts import as_texts
-from kftune.models.token_rows import RowTokenizer, padded
+from kftune.models.token_rows import RowTokenizer, check_room, padded
 
 
 @keras.saving.register_keras_serializable(package="kftune")
@@ -117,7 +117,7 @@ class GPT2CausalLMPreprocessor(keras_hub.models.GPT2CausalLMPreprocessor):
         texts, several = as_texts(x)
         start = self._start_ids()
         rows = [[*start, *ids] for ids in self._tokenize(self.tokenizer, texts)]
-        _check_room(rows, length)
+        check_room(rows, length)
         token_ids, mask = padded(rows, length, self.tokenizer.pad_token_id)
         if not several:
             token_ids, mask = token_ids[0], mask[0]
@@ -136,13 +136,3 @@ class GPT2CausalLMPreprocessor(keras_hub.models.GPT2CausalLMPreprocessor):
 
     def _end_ids(self):
         return [self.tokenizer.end_token_id] if self.add_end_token else []
-
-
-def _check_room(rows, length):
-    long = [i for i, row in enumerate(rows) if len(row) > length]
-    if long:
-        raise ValueError(
-            f"Expected prompts of at most {length} tokens, the length of what is "
-            f"generated, prompt included. Received {len(rows[long[0]])} tokens at index "
-            f"{long[0]}. Pass a larger max_length, or shorter prompts."
-        )

@@ -85,12 +85,14 @@ class TransformerBackbone(keras_hub.models.Backbone):
 
     encoded = backbone.project_encoder(backbone.encode(source, source))
     cache = backbone.init_cache(4, 16)
-    hidden, cache = backbone.step(target, cache, 0, encoded, source)  # (4, 5, 8)
+    hidden, cache = backbone.step(
+        target, cache, 0, encoder_key_values=encoded, encoder_padding_mask=source
+    )  # (4, 5, 8)
     logits = backbone.logits(hidden)  # (4, 5, 50)
     ```
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (KerasHub order)
         self,
         vocabulary_size,
         num_layers,
@@ -263,6 +265,7 @@ class TransformerBackbone(keras_hub.models.Backbone):
         token_ids,
         cache,
         index,
+        *,
         encoder_key_values,
         encoder_padding_mask,
         padding_mask=None,

@@ -5,6 +5,7 @@ import keras_hub
 import numpy as np
 from keras import ops
 
+from kftune.models.decoding_settings import DecodingSettings
 from kftune.models.language_model import LanguageModel
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
 from kftune.models.transformer.transformer_seq2seq_lm_preprocessor import (
@@ -25,8 +26,8 @@ class TransformerSeq2SeqLM(LanguageModel, keras_hub.models.Seq2SeqLM):
         backbone: `TransformerBackbone`.
         preprocessor: `TransformerSeq2SeqLMPreprocessor`, or `None` if inputs are
             tokenised.
-        banned_token_ids: sequence of `int`, tokens that are never generated, such as
-            padding in Marian models.
+        decoding_settings: `DecodingSettings` of the checkpoint, or `None`. Single
+            tokens among its `bad_words_ids` are never generated.
         **kwargs: `name`, `trainable`, `dtype` and `compile`, passed to
             `keras_hub.models.Seq2SeqLM`.
 
@@ -40,8 +41,7 @@ class TransformerSeq2SeqLM(LanguageModel, keras_hub.models.Seq2SeqLM):
 
     Raises:
         TypeError: if there is no such option, or if the backbone is another one.
-        ValueError: if a banned token is not in the vocabulary, or if the preprocessor
-            makes rows longer than the backbone's positions.
+        ValueError: if the preprocessor makes rows longer than the backbone's positions.
 
     Example:
     ```python
@@ -64,10 +64,10 @@ class TransformerSeq2SeqLM(LanguageModel, keras_hub.models.Seq2SeqLM):
     text_names = ("decoder_text", "encoder_text")
     generated_name = "decoder_token_ids"
     generated_mask_name = "decoder_padding_mask"
+    length_names = ("encoder_sequence_length", "decoder_sequence_length")
 
-    def __init__(self, backbone, preprocessor=None, banned_token_ids=(), **kwargs):
-        self.check_task(backbone, preprocessor, TransformerBackbone, kwargs)
-        _check_banned(banned_token_ids, backbone.decoder_vocabulary_size)
+    def __init__(self, backbone, preprocessor=None, decoding_settings=None, **kwargs):
+        self.check_task(backbone, preprocessor, kwargs)
 
         # === Layers ===
         self.backbone = backbone
@@ -79,7 +79,7 @@ class TransformerSeq2SeqLM(LanguageModel, keras_hub.models.Seq2SeqLM):
         super().__init__(inputs=inputs, outputs=backbone.logits(hidden), **kwargs)
 
         # === Config ===
-        self.banned_token_ids = tuple(int(i) for i in banned_token_ids)
+        self.decoding_settings = decoding_settings or DecodingSettings()
 
     def generate(self, inputs, max_length=None, stop_token_ids="auto"):
         """Generates texts for source texts.
@@ -114,29 +114,38 @@ class TransformerSeq2SeqLM(LanguageModel, keras_hub.models.Seq2SeqLM):
 
     def decode_step(self, token_ids, state, index):
         """See `LanguageModel`."""
-        cache, *encoded = state
-        hidden, cache = self.backbone.step(token_ids, cache, index, *encoded)
-        return hidden, (cache, *encoded)
+        cache, projected, mask = state
+        hidden, cache = self.backbone.step(
+            token_ids,
+            cache,
+            index,
+            encoder_key_values=projected,
+            encoder_padding_mask=mask,
+        )
+        return hidden, (cache, projected, mask)
 
     def next_token_logits(self, hidden):
-        """See `LanguageModel`; banned tokens get next to no probability."""
+        """See `LanguageModel`; what may not occur gets no probability."""
         logits = super().next_token_logits(hidden)
-        if not self.banned_token_ids:
+        words = self.decoding_settings.bad_words_ids or []
+        banned = [word[0] for word in words if len(word) == 1]
+        if not banned:
             return logits
-        banned = np.zeros(self.backbone.decoder_vocabulary_size, "bool")
-        banned[list(self.banned_token_ids)] = True
+        is_banned = np.zeros(self.backbone.decoder_vocabulary_size, "bool")
+        is_banned[banned] = True
         logits = ops.cast(logits, "float32")
-        return ops.where(ops.convert_to_tensor(banned), _NEVER, logits)
+        return ops.where(ops.convert_to_tensor(is_banned), _NEVER, logits)
 
     def get_config(self):
         """The constructor's arguments."""
-        return {**super().get_config(), "banned_token_ids": self.banned_token_ids}
+        settings = keras.saving.serialize_keras_object(self.decoding_settings)
+        return {**super().get_config(), "decoding_settings": settings}
 
-
-def _check_banned(token_ids, vocabulary_size):
-    wrong = [i for i in token_ids if i not in range(vocabulary_size)]
-    if wrong:
-        raise ValueError(
-            f"Expected banned_token_ids from 0 to {vocabulary_size - 1}. "
-            f"Received: {wrong}"
-        )
+    @classmethod
+    def from_config(cls, config):
+        """Makes the task from its config."""
+        config = dict(config)
+        settings = config.get("decoding_settings")
+        if isinstance(settings, dict):
+            settings = keras.saving.deserialize_keras_object(settings)
+        return super().from_config({**config, "decoding_settings": settings})
