@@ -6,17 +6,37 @@ import keras
 import keras_hub
 import safetensors
 
+from kftune.models.converters.hf_bart import BART, read_bart_tokenizer
 from kftune.models.converters.hf_bert import read_bert_backbone, read_bert_tokenizer
+from kftune.models.converters.hf_decoding import read_decoding_settings
 from kftune.models.converters.hf_files import read_json
 from kftune.models.converters.hf_gpt2 import read_gpt2_backbone, read_gpt2_tokenizer
+from kftune.models.converters.hf_m2m100 import M2M100, read_m2m100_tokenizer
+from kftune.models.converters.hf_marian import MARIAN, read_marian_tokenizer
+from kftune.models.decoding_settings import DecodingSettings
 from kftune.models.gpt2.gpt2_text_classifier_preprocessor import (
     GPT2TextClassifierPreprocessor,
 )
 from kftune.models.preset_catalog import locate
 from kftune.models.text_classifier_preprocessor import TextClassifierPreprocessor
+from kftune.models.tokenizers.translation_tokenizer import TranslationTokenizer
 
-_BACKBONES = {"bert": read_bert_backbone, "gpt2": read_gpt2_backbone}
-_TOKENIZERS = {"bert": read_bert_tokenizer, "gpt2": read_gpt2_tokenizer}
+_BACKBONES = {
+    "bart": BART.read_backbone,
+    "bert": read_bert_backbone,
+    "gpt2": read_gpt2_backbone,
+    "m2m_100": M2M100.read_backbone,
+    "marian": MARIAN.read_backbone,
+}
+_TOKENIZERS = {
+    "bart": read_bart_tokenizer,
+    "bert": read_bert_tokenizer,
+    "gpt2": read_gpt2_tokenizer,
+    "m2m_100": read_m2m100_tokenizer,
+    "marian": read_marian_tokenizer,
+}
+# Encoders of these models were trained on texts with an end token alone.
+_NO_START = (keras_hub.models.T5Tokenizer, TranslationTokenizer)
 
 
 def load_backbone(preset, *, load_weights=True, dtype=None, offline=False):
@@ -91,6 +111,62 @@ def load_preprocessor(preset, *, sequence_length=None, offline=False):
         preprocessor = keras.saving.deserialize_keras_object(saved)
         preprocessor.load_preset_assets(str(folder))
         return preprocessor
+
+
+def load_tokenizer(preset, *, offline=False):
+    """Loads the tokenizer of a preset.
+
+    Args:
+        preset: `str` or `Path`, see `locate`.
+        offline: `bool`. True: what is on this machine or an error, no network.
+
+    Returns:
+        `keras_hub.tokenizers.Tokenizer`.
+
+    Raises:
+        FileNotFoundError: as in `load_backbone`.
+        ConnectionError: as in `load_backbone`.
+        ValueError: as in `load_backbone`.
+
+    Example:
+    ```python
+    tokenizer = kftune.models.load_tokenizer("gpt2_tiny_en")
+    tokenizer(["A good film."])
+    ```
+    """
+    folder = locate(preset, offline=offline)
+    with clear_errors(folder):
+        model_type = hugging_face_type(folder)
+        if model_type in _TOKENIZERS:
+            return _TOKENIZERS[model_type](folder)
+        saved = _saved_config(folder, "tokenizer.json")
+        if saved is None:
+            return keras_hub.models.Tokenizer.from_preset(str(folder))
+        tokenizer = keras.saving.deserialize_keras_object(saved)
+        tokenizer.load_preset_assets(str(folder))
+        return tokenizer
+
+
+def load_decoding_settings(preset, *, offline=False):
+    """Loads what a Hugging Face checkpoint says of decoding.
+
+    Args:
+        preset: `str` or `Path`, see `locate`.
+        offline: `bool`. True: what is on this machine or an error, no network.
+
+    Returns:
+        `DecodingSettings`; for a KerasHub preset they state nothing.
+
+    Raises:
+        FileNotFoundError: as in `load_backbone`.
+        ConnectionError: as in `load_backbone`.
+        ValueError: as in `load_backbone`.
+    """
+    folder = locate(preset, offline=offline)
+    with clear_errors(folder):
+        if hugging_face_type(folder) is None:
+            return DecodingSettings()
+        return read_decoding_settings(folder)
 
 
 def is_saved_task(folder):
@@ -208,13 +284,9 @@ def _saved_config(folder, name):
 
 
 def _new_preprocessor(folder, sequence_length):
-    model_type = hugging_face_type(folder)
-    if model_type in _TOKENIZERS:
-        tokenizer = _TOKENIZERS[model_type](folder)
-    else:
-        tokenizer = keras_hub.models.Tokenizer.from_preset(str(folder))
+    tokenizer = load_tokenizer(folder)
     if isinstance(tokenizer, keras_hub.models.GPT2Tokenizer):
-        wrap = model_type is None
+        wrap = hugging_face_type(folder) is None
         return GPT2TextClassifierPreprocessor(tokenizer, sequence_length, wrap, wrap)
-    has_start = not isinstance(tokenizer, keras_hub.models.T5Tokenizer)
+    has_start = not isinstance(tokenizer, _NO_START)
     return TextClassifierPreprocessor(tokenizer, sequence_length, has_start)

@@ -104,8 +104,8 @@ def _decoding(task, tokenizer):
     missing = [name for name in _TOKEN_IDS if name not in stated]
     if missing:
         raise ValueError(
-            f"Expected {', '.join(missing)} from the tokenizer or the decoding_settings "
-            "of the task. Received a task that has neither"
+            f"Expected {', '.join(missing)} from the tokenizer or the "
+            "decoding_settings of the task. Received a task that has neither"
         )
     return stated
 

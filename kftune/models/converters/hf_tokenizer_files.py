@@ -60,8 +60,8 @@ def _(tokenizer: keras_hub.models.GPT2Tokenizer, folder):
 def _(tokenizer: keras_hub.models.BartTokenizer, folder):
     fast = byte_level_bpe(tokenizer)
     fast.post_processor = tokenizers.processors.RobertaProcessing(
-        sep=(tokenizer.end_token, tokenizer.end_token_id),
-        cls=(tokenizer.start_token, tokenizer.start_token_id),
+        (tokenizer.end_token, tokenizer.end_token_id),
+        (tokenizer.start_token, tokenizer.start_token_id),
         add_prefix_space=tokenizer.add_prefix_space,
     )
     _write_byte_pairs(tokenizer, fast, folder)
