@@ -2,6 +2,9 @@
 
 from kftune.models.attach_head import attach_head
 from kftune.models.fast_tokenizers import fast_tokenizer
+from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
+from kftune.models.gpt2.gpt2_causal_lm import GPT2CausalLM
+from kftune.models.gpt2.gpt2_causal_lm_preprocessor import GPT2CausalLMPreprocessor
 from kftune.models.gpt2.gpt2_preset import save_float16_preset
 from kftune.models.gpt2.gpt2_pretrainer import compile_pretrainer, gpt2_pretrainer
 from kftune.models.gpt2.gpt2_text_classifier import GPT2TextClassifier
@@ -16,14 +19,25 @@ from kftune.models.preset_folders import load_backbone, load_preprocessor
 from kftune.models.text_classifier import TextClassifier
 from kftune.models.text_classifier_preprocessor import TextClassifierPreprocessor
 from kftune.models.trainable_guard import TrainableGuard
+from kftune.models.transformer.transformer_backbone import TransformerBackbone
+from kftune.models.transformer.transformer_seq2seq_lm import TransformerSeq2SeqLM
+from kftune.models.transformer.transformer_seq2seq_lm_preprocessor import (
+    TransformerSeq2SeqLMPreprocessor,
+)
 
 __all__ = [
     "DenseHead",
+    "GPT2Backbone",
+    "GPT2CausalLM",
+    "GPT2CausalLMPreprocessor",
     "GPT2TextClassifier",
     "GPT2TextClassifierPreprocessor",
     "TextClassifier",
     "TextClassifierPreprocessor",
     "TrainableGuard",
+    "TransformerBackbone",
+    "TransformerSeq2SeqLM",
+    "TransformerSeq2SeqLMPreprocessor",
     "attach_head",
     "compile_pretrainer",
     "fast_tokenizer",

@@ -4,9 +4,11 @@ import os
 import tempfile
 from pathlib import Path
 
+FREEZING_FILE = "freezing.json"
+
 
 class PresetSaving:
-    """Mixin for backbones and tasks: `save_to_preset` leaves the old or the new one.
+    """Mixin for backbones: `save_to_preset` leaves the old preset or the new one.
 
     Attributes:
         stale_files: tuple of `str`, patterns of files that would be loaded with a
@@ -19,8 +21,8 @@ class PresetSaving:
         """Saves a preset folder.
 
         The files are written aside and put in place one by one when all of them are
-        complete; other files in the folder stay, but for those that would be loaded in
-        place of the new ones. An optimizer is not saved.
+        complete; other files in the folder stay, but for those that would be loaded
+        with the new ones. An optimizer is not saved.
 
         Args:
             preset_dir: `str` or `Path`. Made if it is missing.
@@ -50,3 +52,9 @@ class PresetSaving:
             max_shard_size: as in `save_to_preset`.
         """
         super().save_to_preset(str(folder), max_shard_size=max_shard_size)
+
+
+class PresetTaskSaving(PresetSaving):
+    """The same for tasks."""
+
+    stale_files = (*PresetSaving.stale_files, "task.weights.h5", FREEZING_FILE)

@@ -8,18 +8,13 @@ from kftune.models.converters.hf_files import read_json
 from kftune.models.converters.hf_gpt2 import gpt2_head_options, load_gpt2_head
 from kftune.models.layer_tree import sublayers
 from kftune.models.preset_catalog import locate
-from kftune.models.preset_folders import (
-    clear_errors,
-    hugging_face_type,
-    is_saved_task,
-    load_backbone,
-    load_preprocessor,
-    read_task,
-)
-from kftune.models.preset_saving import PresetSaving
+from kftune.models.preset_files import clear_errors, hugging_face_type
+from kftune.models.preset_folders import load_backbone, load_preprocessor
+from kftune.models.preset_saving import PresetTaskSaving
+from kftune.models.saved_tasks import read_task, saved_task_class
 
 
-class PresetTask(PresetSaving):
+class PresetTask(PresetTaskSaving):
     """Mixin for classifiers that are made from presets and saved as presets."""
 
     @classmethod
@@ -82,7 +77,8 @@ class PresetTask(PresetSaving):
             num_classes = len(names)
         head = num_classes if head is None else head
         if head is None:
-            reader = _saved_task if is_saved_task(folder) else _hugging_face_task
+            is_saved = saved_task_class(folder) is not None
+            reader = _saved_task if is_saved else _hugging_face_task
             task = reader(cls, folder, load_weights, dtype, options)
             if sequence_length is not None and task.preprocessor is not None:
                 task.set_sequence_length(sequence_length)
@@ -100,7 +96,7 @@ class PresetTask(PresetSaving):
             max_shard_size: as in `save_to_preset`.
         """
         super().write_preset(folder, max_shard_size)
-        # Where KerasHub knows the backbone by another class, that one is in config.json.
+        # Our GPT-2 is saved as KerasHub's; here, too.
         task = read_json(folder, "task.json")
         task["config"]["backbone"] = read_json(folder, "config.json")
         (folder / "task.json").write_text(json.dumps(task, indent=4), "utf-8")
@@ -165,9 +161,9 @@ def _hugging_face_task(cls, folder, load_weights, dtype, options):
 
 def _check_backbone(cls, backbone, folder):
     """Refuses a model of another kind than the class is made for."""
-    if cls.backbone_cls and not isinstance(backbone, cls.backbone_cls):
+    if not isinstance(backbone, cls.backbone_classes):
         raise ValueError(
-            f"Expected a {cls.backbone_cls.__name__} in {folder} for {cls.__name__}. "
+            f"Expected a {cls.backbone_classes[0].__name__} in {folder} for {cls.__name__}. "
             f"Received: {type(backbone).__name__}. kftune.models.TextClassifier takes "
             "every text backbone."
         )
