@@ -3,6 +3,13 @@
 from kftune.layers.left_edge import LeftEdge
 from kftune.layers.masked_pooling import MaskedPooling
 from kftune.layers.multi_head_attention import MultiHeadAttention
+from kftune.layers.sinusoidal_position_embedding import SinusoidalPositionEmbedding
 from kftune.layers.transformer_block import TransformerBlock
 
-__all__ = ["LeftEdge", "MaskedPooling", "MultiHeadAttention", "TransformerBlock"]
+__all__ = [
+    "LeftEdge",
+    "MaskedPooling",
+    "MultiHeadAttention",
+    "SinusoidalPositionEmbedding",
+    "TransformerBlock",
+]
