@@ -43,9 +43,9 @@ class TransformerBackbone(PresetSaving, keras_hub.models.Backbone):
         activation: `str`, name in `keras.activations`, of the feed-forward layers.
         normalize_first: `bool`. True normalises the input of each sublayer, False the
             sum of its input and output.
-        position_embedding: `str`. `"learned"`, as in BART, or a layout of
-            `kftune.layers.SinusoidalPositionEmbedding`: `"sinusoidal"`, as in Marian,
-            `"sinusoidal_fairseq"`, as in M2M100, or `"sinusoidal_interleaved"`.
+        position_embedding: `str`. `"learned"`, as in BART; `"sinusoidal"`, all sines
+            before all cosines, as in Marian; `"sinusoidal_fairseq"`, the same with the
+            wavelengths of M2M100; `"sinusoidal_interleaved"`, as in the paper.
         position_offset: `int`. Position of the first token: 2 for M2M100.
         scale_embedding: `bool`. Whether token embeddings are multiplied by √D.
         embedding_layer_norm: `bool`. Whether the sum of the embeddings is normalised.
