@@ -138,7 +138,9 @@ def load_tokenizer(preset, *, offline=False):
     with clear_errors(folder):
         model_type = hugging_face_type(folder)
         if model_type in _TOKENIZERS:
-            return _TOKENIZERS[model_type](folder)
+            tokenizer = _TOKENIZERS[model_type](folder)
+            _check_ids(tokenizer, folder)
+            return tokenizer
         saved = _saved_config(folder, "tokenizer.json")
         if saved is None:
             return keras_hub.models.Tokenizer.from_preset(str(folder))
@@ -281,6 +283,18 @@ def _saved_config(folder, name):
         return None
     config = read_json(folder, name)
     return config if config["registered_name"].startswith("kftune>") else None
+
+
+def _check_ids(tokenizer, folder):
+    """Refuses a vocabulary that the embedding has not enough rows for."""
+    config = read_json(folder, "config.json")
+    sizes = [config.get(name) for name in ("vocab_size", "decoder_vocab_size")]
+    rows = max(size for size in sizes if size is not None)
+    if tokenizer.vocabulary_size() > rows:
+        raise ValueError(
+            f"Expected a vocabulary of at most {rows} tokens, as config.json tells. "
+            f"Received: {tokenizer.vocabulary_size()}"
+        )
 
 
 def _new_preprocessor(folder, sequence_length):
