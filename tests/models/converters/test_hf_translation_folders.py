@@ -106,10 +106,16 @@ def test_weights_in_several_pytorch_files(marian):
         files |= {tensor: name for tensor, _ in tensors}
     index = {"weight_map": files}
     (marian / "pytorch_model.bin.index.json").write_text(json.dumps(index))
-    for weight, wanted in zip(
-        load_backbone(marian).get_weights(), expected, strict=True
-    ):
+    weights = load_backbone(marian).get_weights()
+    for weight, wanted in zip(weights, expected, strict=True):
         assert (weight == wanted).all()
+
+
+def test_a_missing_pytorch_is_named(marian, monkeypatch):
+    (marian / "model.safetensors").rename(marian / "pytorch_model.bin")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ModuleNotFoundError, match="pytorch_model.bin needs PyTorch"):
+        load_backbone(marian)
 
 
 def test_weights_of_another_model_are_refused(marian, m2m100):
