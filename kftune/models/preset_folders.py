@@ -286,14 +286,19 @@ def _saved_config(folder, name):
 
 
 def _check_ids(tokenizer, folder):
-    """Refuses a vocabulary that the embedding has not enough rows for."""
+    """Refuses a vocabulary that the embedding has not enough rows for.
+
+    `<mask>` may be beyond: BART's summarisers were published without its row.
+    """
     config = read_json(folder, "config.json")
     sizes = [config.get(name) for name in ("vocab_size", "decoder_vocab_size")]
     rows = max(size for size in sizes if size is not None)
-    if tokenizer.vocabulary_size() > rows:
+    beyond = map(tokenizer.id_to_token, range(rows, tokenizer.vocabulary_size()))
+    extra = [token for token in beyond if token != "<mask>"]
+    if extra:
         raise ValueError(
             f"Expected a vocabulary of at most {rows} tokens, as config.json tells. "
-            f"Received: {tokenizer.vocabulary_size()}"
+            f"Received {len(extra)} more: {', '.join(map(repr, extra[:5]))}"
         )
 
 

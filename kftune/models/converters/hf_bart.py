@@ -45,13 +45,15 @@ def read_bart_tokenizer(folder):
         ValueError: if `tokenizer.json` holds no byte-pair vocabulary, or if targets
             start with another token than in BART.
     """
+    config = read_json(folder, "config.json")
+    rows = config["vocab_size"]
     vocabulary, merges = read_byte_pairs(folder)
-    never_cut = [token for token in _NEVER_CUT if token in vocabulary]
+    never_cut = [t for t in _NEVER_CUT if vocabulary.get(t, rows) < rows]
     tokenizer = keras_hub.models.BartTokenizer(
         vocabulary, merges, unsplittable_tokens=never_cut
     )
     end = tokenizer.end_token_id
-    start = read_json(folder, "config.json").get("decoder_start_token_id", end)
+    start = config.get("decoder_start_token_id", end)
     if start != end:
         raise ValueError(
             f"Expected a BART whose targets start with the end token, {end}. Received "
