@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kftune.layers.multi_head_attention import MultiHeadAttention
+from kftune.layers.rematerialize import rematerialize
 
 
 @keras.saving.register_keras_serializable(package="kftune")
@@ -34,6 +35,9 @@ class TransformerBlock(keras.layers.Layer):
         activation_dropout: `float` in [0, 1). Rate of dropout after the activation.
         num_key_value_heads: `int`. Key and value heads of the self-attention, which
             divides `num_heads`. Default: `num_heads`.
+        remat: `bool`. Whether training recomputes what happens inside the block in
+            the backward pass instead of keeping it, which takes less memory and more
+            time (Chen et al., 2016, https://arxiv.org/abs/1604.06174).
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -180,21 +184,26 @@ class TransformerBlock(keras.layers.Layer):
         self._check_encoder("encoder_sequence", encoder_sequence)
 
         def attend_to_self(x):
-            mask = None if padding_mask is None else padding_mask[:, None]
             return self._self_attention_layer(
                 x,
                 x,
-                attention_mask=mask,
+                attention_mask=None if padding_mask is None else padding_mask[:, None],
                 use_causal_mask=self.use_causal_mask,
                 training=training,
             )
 
-        key_value = None
-        if encoder_sequence is not None:
-            key_value = self.project_encoder(encoder_sequence)
-        return self._apply_sublayers(
-            x, attend_to_self, key_value, encoder_padding_mask, training
-        )
+        def apply(x, *encoder_sequence):
+            key_value = None
+            if self.use_cross_attention:
+                key_value = self.project_encoder(*encoder_sequence)
+            return self._apply_sublayers(
+                x, attend_to_self, key_value, encoder_padding_mask, training
+            )
+
+        inputs = (x, encoder_sequence) if self.use_cross_attention else (x,)
+        if self.remat and training:
+            return rematerialize(self, apply, *inputs)
+        return apply(*inputs)
 
     def init_cache(self, batch_size, max_length):
         """Returns an empty cache for `step`.
@@ -264,9 +273,11 @@ class TransformerBlock(keras.layers.Layer):
             )
 
         def feed_forward(x):
-            x = self.activation(self._feedforward_intermediate_dense(x))
-            x = self._activation_dropout(x, training=training)
-            return self._feedforward_output_dense(x)
+            # As rows of one matrix, for the reason that `Projection` gives.
+            rows = ops.reshape(x, (-1, x.shape[-1]))
+            rows = self.activation(self._feedforward_intermediate_dense(rows))
+            rows = self._activation_dropout(rows, training=training)
+            return ops.reshape(self._feedforward_output_dense(rows), ops.shape(x))
 
         x = self._add_sublayer("self_attention", attend_to_self, x, training)
         if self.use_cross_attention:

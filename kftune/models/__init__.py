@@ -4,6 +4,9 @@ from kftune.models.attach_head import attach_head
 from kftune.models.converters.save_to_hugging_face import save_to_hugging_face
 from kftune.models.decoding_settings import DecodingSettings
 from kftune.models.fast_tokenizers import fast_tokenizer
+from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
+from kftune.models.gpt2.gpt2_causal_lm import GPT2CausalLM
+from kftune.models.gpt2.gpt2_causal_lm_preprocessor import GPT2CausalLMPreprocessor
 from kftune.models.gpt2.gpt2_preset import save_float16_preset
 from kftune.models.gpt2.gpt2_pretrainer import compile_pretrainer, gpt2_pretrainer
 from kftune.models.gpt2.gpt2_text_classifier import GPT2TextClassifier
@@ -24,10 +27,18 @@ from kftune.models.text_classifier_preprocessor import TextClassifierPreprocesso
 from kftune.models.tokenizers.m2m100_tokenizer import M2M100Tokenizer
 from kftune.models.tokenizers.marian_tokenizer import MarianTokenizer
 from kftune.models.trainable_guard import TrainableGuard
+from kftune.models.transformer.transformer_backbone import TransformerBackbone
+from kftune.models.transformer.transformer_seq2seq_lm import TransformerSeq2SeqLM
+from kftune.models.transformer.transformer_seq2seq_lm_preprocessor import (
+    TransformerSeq2SeqLMPreprocessor,
+)
 
 __all__ = [
     "DecodingSettings",
     "DenseHead",
+    "GPT2Backbone",
+    "GPT2CausalLM",
+    "GPT2CausalLMPreprocessor",
     "GPT2TextClassifier",
     "GPT2TextClassifierPreprocessor",
     "M2M100Tokenizer",
@@ -35,6 +46,9 @@ __all__ = [
     "TextClassifier",
     "TextClassifierPreprocessor",
     "TrainableGuard",
+    "TransformerBackbone",
+    "TransformerSeq2SeqLM",
+    "TransformerSeq2SeqLMPreprocessor",
     "attach_head",
     "compile_pretrainer",
     "fast_tokenizer",

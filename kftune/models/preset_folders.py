@@ -1,15 +1,12 @@
-"""Reads backbones, preprocessors and saved tasks out of preset folders."""
-
-import contextlib
+"""Reads backbones, tokenizers and preprocessors out of preset folders."""
 
 import keras
 import keras_hub
-import safetensors
 
+from kftune.models.converters.from_keras_hub import our_backbone
 from kftune.models.converters.hf_bart import BART, read_bart_tokenizer
 from kftune.models.converters.hf_bert import read_bert_backbone, read_bert_tokenizer
 from kftune.models.converters.hf_decoding import read_decoding_settings
-from kftune.models.converters.hf_files import read_json
 from kftune.models.converters.hf_gpt2 import read_gpt2_backbone, read_gpt2_tokenizer
 from kftune.models.converters.hf_m2m100 import M2M100, read_m2m100_tokenizer
 from kftune.models.converters.hf_marian import MARIAN, read_marian_tokenizer
@@ -18,6 +15,12 @@ from kftune.models.gpt2.gpt2_text_classifier_preprocessor import (
     GPT2TextClassifierPreprocessor,
 )
 from kftune.models.preset_catalog import locate
+from kftune.models.preset_files import (
+    clear_errors,
+    hugging_face_type,
+    registered_class,
+    saved_config,
+)
 from kftune.models.text_classifier_preprocessor import TextClassifierPreprocessor
 from kftune.models.tokenizers.translation_tokenizer import TranslationTokenizer
 
@@ -41,6 +44,9 @@ _NO_START = (keras_hub.models.T5Tokenizer, TranslationTokenizer)
 
 def load_backbone(preset, *, load_weights=True, dtype=None, offline=False):
     """Loads the backbone of a preset.
+
+    GPT-2, BART, Marian and M2M100 come as `GPT2Backbone` and `TransformerBackbone` of
+    kftune, other models as KerasHub's.
 
     Args:
         preset: `str` or `Path`, see `locate`.
@@ -69,9 +75,10 @@ def load_backbone(preset, *, load_weights=True, dtype=None, offline=False):
         if model_type in _BACKBONES:
             read = _BACKBONES[model_type]
             return read(folder, load_weights=load_weights, dtype=dtype)
-        return keras_hub.models.Backbone.from_preset(
+        backbone = keras_hub.models.Backbone.from_preset(
             str(folder), load_weights=load_weights, dtype=dtype
         )
+        return our_backbone(backbone)
 
 
 def load_preprocessor(preset, *, sequence_length=None, offline=False):
@@ -103,8 +110,10 @@ def load_preprocessor(preset, *, sequence_length=None, offline=False):
     """
     folder = locate(preset, offline=offline)
     with clear_errors(folder):
-        saved = _saved_config(folder, "preprocessor.json")
-        if saved is None:
+        saved = saved_config(folder, "preprocessor.json")
+        if saved is None or not issubclass(
+            registered_class(saved), TextClassifierPreprocessor
+        ):
             return _new_preprocessor(folder, sequence_length)
         if sequence_length is not None:
             saved["config"]["sequence_length"] = sequence_length
@@ -141,7 +150,7 @@ def load_tokenizer(preset, *, offline=False):
             tokenizer = _TOKENIZERS[model_type](folder)
             _check_ids(tokenizer, folder)
             return tokenizer
-        saved = _saved_config(folder, "tokenizer.json")
+        saved = saved_config(folder, "tokenizer.json")
         if saved is None:
             return keras_hub.models.Tokenizer.from_preset(str(folder))
         tokenizer = keras.saving.deserialize_keras_object(saved)
@@ -169,120 +178,6 @@ def load_decoding_settings(preset, *, offline=False):
         if hugging_face_type(folder) is None:
             return DecodingSettings()
         return read_decoding_settings(folder)
-
-
-def is_saved_task(folder):
-    """Tells whether kftune saved a task with its head in a folder.
-
-    Args:
-        folder: `Path`.
-
-    Returns:
-        `bool`.
-
-    Raises:
-        ValueError: if `task.json` is broken.
-    """
-    with clear_errors(folder):
-        return _saved_config(folder, "task.json") is not None
-
-
-def read_task(folder, *, load_weights=True, dtype=None):
-    """Reads a task that kftune saved with its head.
-
-    Args:
-        folder: `Path` of a preset folder, see `is_saved_task`.
-        load_weights: `bool`. False gives random weights.
-        dtype: `str`, dtype policy or `None` for the one that was saved, of the
-            backbone.
-
-    Returns:
-        The task, compiled with its default loss.
-
-    Raises:
-        FileNotFoundError: if a file is missing.
-        ValueError: if a file is broken.
-    """
-    with clear_errors(folder):
-        saved = _saved_config(folder, "task.json")
-        if dtype is not None:
-            saved["config"]["backbone"]["config"]["dtype"] = dtype
-        task = keras.saving.deserialize_keras_object(saved)
-        if task.preprocessor is not None:
-            task.preprocessor.load_preset_assets(str(folder))
-        if load_weights:
-            task.load_task_weights(str(folder / "task.weights.h5"))
-            one = folder / "model.weights.h5"
-            several = folder / "model.weights.json"
-            task.backbone.load_weights(str(one if one.exists() else several))
-        return task
-
-
-def hugging_face_type(folder):
-    """Tells which Hugging Face model a folder holds.
-
-    Args:
-        folder: `Path`.
-
-    Returns:
-        `str`, such as `"gpt2"`, or `None` if it is a KerasHub preset.
-
-    Raises:
-        FileNotFoundError: if there is no `config.json`.
-        ValueError: if `config.json` is of neither kind.
-    """
-    config = read_json(folder, "config.json")
-    if "registered_name" in config:
-        return None
-    if "model_type" not in config:
-        raise ValueError(
-            "Expected a KerasHub preset or a Hugging Face model. Received: config.json "
-            f"with neither registered_name nor model_type, but {sorted(config)}"
-        )
-    return config["model_type"]
-
-
-@contextlib.contextmanager
-def clear_errors(folder):
-    """Turns whatever a reader meets in broken files into one error with the folder.
-
-    Args:
-        folder: `Path` that is being read.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        FileNotFoundError: if a file is missing.
-        ValueError: if a file is broken or of another model.
-    """
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"Expected a complete model in {folder}. Nothing was loaded. "
-            f"Received: {error}"
-        ) from error
-    except (
-        AttributeError,
-        KeyError,
-        OSError,
-        TypeError,
-        ValueError,
-        safetensors.SafetensorError,
-    ) as error:
-        raise ValueError(
-            f"Expected a model that can be read in {folder}. Nothing was loaded. "
-            f"Received: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _saved_config(folder, name):
-    """A config that kftune saved, or `None`."""
-    if not (folder / name).is_file():
-        return None
-    config = read_json(folder, name)
-    return config if config["registered_name"].startswith("kftune>") else None
 
 
 def _check_ids(tokenizer, folder):

@@ -66,6 +66,7 @@ class TextClassifier(
     ```
     """
 
+    backbone_classes = (keras_hub.models.Backbone,)
     known_options = ("pooling", *TASK_OPTIONS)
 
     def __init__(self, backbone, head, preprocessor=None, *, pooling=None, **kwargs):
@@ -175,7 +176,7 @@ class TextClassifier(
         if not hasattr(head, "__index__"):
             return cls(backbone, head, preprocessor, **options)
         for special in cls.__subclasses__():
-            if special.backbone_cls and isinstance(backbone, special.backbone_cls):
+            if isinstance(backbone, special.backbone_classes):
                 return special.with_head(backbone, head, preprocessor, **options)
         pooling = options.pop("pooling", None)
         return cls(backbone, DenseHead(head, **options), preprocessor, pooling=pooling)

@@ -4,11 +4,13 @@ import keras
 import keras_hub
 
 from kftune.layers import TransformerBlock
+from kftune.models.merged_lora import merged_weights
+from kftune.models.preset_saving import PresetSaving
 from kftune.models.transformer.transformer_stack import TransformerStack
 
 
 @keras.saving.register_keras_serializable(package="kftune")
-class GPT2Backbone(keras_hub.models.Backbone):
+class GPT2Backbone(PresetSaving, keras_hub.models.Backbone):
     """GPT-2 (Radford et al. 2019) up to the last hidden states.
 
     Arguments, inputs, names of layers and order of weights are those of
@@ -122,6 +124,43 @@ class GPT2Backbone(keras_hub.models.Backbone):
         self.dropout = dropout
         self.max_sequence_length = max_sequence_length
         self.remat = remat
+
+    @classmethod
+    def from_keras_hub(cls, backbone, remat=False):
+        """Makes one with the weights of KerasHub's.
+
+        Args:
+            backbone: `keras_hub.models.GPT2Backbone`.
+            remat: `bool`, as for the class.
+
+        Returns:
+            `GPT2Backbone`.
+        """
+        ours = cls.from_config({**backbone.get_config(), "remat": remat})
+        ours.set_weights(merged_weights(backbone))
+        return ours
+
+    def to_keras_hub(self):
+        """Makes KerasHub's backbone with these weights; LoRA is merged into them.
+
+        Returns:
+            `keras_hub.models.GPT2Backbone`.
+        """
+        config = self.get_config()
+        del config["remat"]
+        theirs = keras_hub.models.GPT2Backbone.from_config(config)
+        theirs.set_weights(merged_weights(self))
+        return theirs
+
+    def write_preset(self, folder, max_shard_size):
+        """Writes the files of KerasHub's backbone, which opens without kftune.
+
+        Args:
+            folder: `Path` of an empty folder.
+            max_shard_size: as in `save_to_preset`.
+        """
+        theirs = self.to_keras_hub()
+        theirs.save_to_preset(str(folder), max_shard_size=max_shard_size)
 
     @property
     def max_positions(self):

@@ -4,6 +4,8 @@ import keras
 import keras_hub
 
 from kftune.layers import OutputEmbedding
+from kftune.models.merged_lora import merged_weights
+from kftune.models.preset_saving import PresetSaving
 from kftune.models.transformer.make_stack import (
     POSITION_EMBEDDINGS,
     make_stack,
@@ -12,7 +14,7 @@ from kftune.models.transformer.make_stack import (
 
 
 @keras.saving.register_keras_serializable(package="kftune")
-class TransformerBackbone(keras_hub.models.Backbone):
+class TransformerBackbone(PresetSaving, keras_hub.models.Backbone):
     """An encoder-decoder Transformer (Vaswani et al. 2017) up to its last states.
 
     The first seven arguments, the inputs, the outputs, the names of layers and the
@@ -215,6 +217,28 @@ class TransformerBackbone(keras_hub.models.Backbone):
         }
         for name, value in self._settings.items():
             setattr(self, name, value)
+
+    @classmethod
+    def from_keras_hub(cls, backbone, **options):
+        """Makes one with the weights of KerasHub's BART.
+
+        Args:
+            backbone: `keras_hub.models.BartBackbone`.
+            **options: Arguments that change no weight, such as `remat` and
+                `attention_dropout`.
+
+        Returns:
+            `TransformerBackbone`.
+        """
+        bart = {
+            "activation": "gelu",
+            "position_embedding": "learned",
+            "scale_embedding": False,
+            "embedding_layer_norm": True,
+        }
+        ours = cls.from_config({**backbone.get_config(), **bart, **options})
+        ours.set_weights(merged_weights(backbone))
+        return ours
 
     @property
     def max_positions(self):
