@@ -147,7 +147,9 @@ def load_tokenizer(preset, *, offline=False):
     with clear_errors(folder):
         model_type = hugging_face_type(folder)
         if model_type in _TOKENIZERS:
-            return _TOKENIZERS[model_type](folder)
+            tokenizer = _TOKENIZERS[model_type](folder)
+            _check_ids(tokenizer, folder)
+            return tokenizer
         saved = saved_config(folder, "tokenizer.json")
         if saved is None:
             return keras_hub.models.Tokenizer.from_preset(str(folder))
@@ -176,6 +178,23 @@ def load_decoding_settings(preset, *, offline=False):
         if hugging_face_type(folder) is None:
             return DecodingSettings()
         return read_decoding_settings(folder)
+
+
+def _check_ids(tokenizer, folder):
+    """Refuses a vocabulary that the embedding has not enough rows for.
+
+    `<mask>` may be beyond: BART's summarisers were published without its row.
+    """
+    config = read_json(folder, "config.json")
+    sizes = [config.get(name) for name in ("vocab_size", "decoder_vocab_size")]
+    rows = max(size for size in sizes if size is not None)
+    beyond = map(tokenizer.id_to_token, range(rows, tokenizer.vocabulary_size()))
+    extra = [token for token in beyond if token != "<mask>"]
+    if extra:
+        raise ValueError(
+            f"Expected a vocabulary of at most {rows} tokens, as config.json tells. "
+            f"Received {len(extra)} more: {', '.join(map(repr, extra[:5]))}"
+        )
 
 
 def _new_preprocessor(folder, sequence_length):

@@ -2,7 +2,11 @@
 
 import io
 import json
+import lzma
+import os
+from pathlib import Path
 
+import pytest
 import sentencepiece
 
 SOURCE = [
@@ -27,6 +31,19 @@ HARD = [
     "x" * 200,
     "nul\x00byte",
 ]
+
+
+needs_data = pytest.mark.skipif(
+    "KFTUNE_TEST_DATA" not in os.environ,
+    reason="KFTUNE_TEST_DATA names no folder with measurement data",
+)
+
+
+def real_lines(language, count):
+    """The first lines of Multi30k's training data."""
+    path = Path(os.environ["KFTUNE_TEST_DATA"]) / "multi30k" / f"train.{language}.xz"
+    with lzma.open(path, "rt", encoding="utf-8") as file:
+        return [line.rstrip("\n") for _, line in zip(range(count), file, strict=False)]
 
 
 def train_sentence_piece(lines, **options):

@@ -4,6 +4,7 @@ import keras_hub
 
 from kftune.models.converters.encoder_decoder_format import EncoderDecoderFormat
 from kftune.models.converters.hf_byte_pairs import read_byte_pairs
+from kftune.models.converters.hf_files import read_json
 
 BART = EncoderDecoderFormat(
     model_type="bart",
@@ -41,10 +42,21 @@ def read_bart_tokenizer(folder):
 
     Raises:
         FileNotFoundError: if there is neither.
-        ValueError: if `tokenizer.json` holds no byte-pair vocabulary.
+        ValueError: if `tokenizer.json` holds no byte-pair vocabulary, or if targets
+            start with another token than in BART.
     """
+    config = read_json(folder, "config.json")
+    rows = config["vocab_size"]
     vocabulary, merges = read_byte_pairs(folder)
-    never_cut = [token for token in _NEVER_CUT if token in vocabulary]
-    return keras_hub.models.BartTokenizer(
+    never_cut = [t for t in _NEVER_CUT if vocabulary.get(t, rows) < rows]
+    tokenizer = keras_hub.models.BartTokenizer(
         vocabulary, merges, unsplittable_tokens=never_cut
     )
+    end = tokenizer.end_token_id
+    start = config.get("decoder_start_token_id", end)
+    if start != end:
+        raise ValueError(
+            f"Expected a BART whose targets start with the end token, {end}. Received "
+            f"in {folder}: decoder_start_token_id={start!r}"
+        )
+    return tokenizer

@@ -115,7 +115,10 @@ def _nllb_vocabulary(folder, settings, proto):
 
 def _nllb_ids(proto, added):
     """Ids as fairseq gave them: one more than SentencePiece's, then what was added."""
-    model = sentencepiece.SentencePieceProcessor(model_proto=proto)
+    try:
+        model = sentencepiece.SentencePieceProcessor(model_proto=proto)
+    except RuntimeError as error:
+        raise ValueError(f"{SENTENCE_PIECE_FILE} is broken: {error}") from error
     pieces = [model.id_to_piece(i) for i in range(3, model.vocab_size())]
     tokens = [*_NLLB_FIRST, *pieces, *added, "<mask>"]
     return {token: i for i, token in enumerate(dict.fromkeys(tokens))}

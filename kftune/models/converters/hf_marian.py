@@ -35,29 +35,35 @@ def read_marian_tokenizer(folder):
             if the target has a vocabulary of its own, `target_vocab.json`.
 
     Returns:
-        `MarianTokenizer`, whose start token is that of the model.
+        `MarianTokenizer`, whose special tokens are those of `config.json`.
 
     Raises:
         FileNotFoundError: if a file is missing.
-        ValueError: if a file is broken, or the start token is not in the vocabulary.
+        ValueError: if a file is broken, or a special token is not in the vocabulary.
     """
+    config = read_json(folder, "config.json")
     settings = read_json_if_there(folder, "tokenizer_config.json")
     separate = bool(settings.get("separate_vocabs"))
-    vocabulary = read_json(folder, "target_vocab.json" if separate else "vocab.json")
+    source = read_json(folder, "vocab.json")
+    target = read_json(folder, "target_vocab.json") if separate else source
+    pad = config.get("pad_token_id")
     tokenizer = MarianTokenizer(
         has_target_vocabulary=separate,
-        start_token=_start_token(read_json(folder, "config.json"), vocabulary, folder),
+        start_token=_token(config.get("decoder_start_token_id", pad), target, folder),
+        end_token=_token(config.get("eos_token_id", 0), source, folder),
+        pad_token=_token(pad, source, folder),
     )
     tokenizer.load_assets(folder)
     return tokenizer
 
 
-def _start_token(config, vocabulary, folder):
-    tokens = {token_id: token for token, token_id in vocabulary.items()}
-    start = config.get("decoder_start_token_id", config.get("pad_token_id"))
-    if start not in tokens:
+def _token(token_id, vocabulary, folder):
+    """The token that config.json names by its id."""
+    tokens = {value: token for token, value in vocabulary.items()}
+    if token_id not in tokens:
         raise ValueError(
-            f"Expected a decoder_start_token_id in config.json that is in the "
-            f"vocabulary of {folder}. Received: {start!r}"
+            "Expected decoder_start_token_id, eos_token_id and pad_token_id in "
+            f"config.json that are in the vocabulary of {folder}. Received: "
+            f"{token_id!r}"
         )
-    return tokens[start]
+    return tokens[token_id]

@@ -25,8 +25,7 @@ class MarianTokenizer(TranslationTokenizer):
 
     Multilingual models are told the target language at the beginning of the source:
     `">>fra<< Good morning."`; see `language_codes`. Texts are normalised by the rules
-    in the SentencePiece models, and not by Moses' scripts, which transformers has
-    stopped to call.
+    in the SentencePiece models alone, as in transformers.
 
     Args:
         source_proto: `bytes`, content of `source.spm`, or `None` to load it later.

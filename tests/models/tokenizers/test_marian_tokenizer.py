@@ -1,14 +1,18 @@
 import json
-import lzma
-import os
-from pathlib import Path
 
 import keras
 import keras_hub
 import pytest
 import tensorflow as tf
 import transformers
-from translation_files import HARD, SOURCE, TARGET, write_marian_files
+from translation_files import (
+    HARD,
+    SOURCE,
+    TARGET,
+    needs_data,
+    real_lines,
+    write_marian_files,
+)
 
 from kftune.models.tokenizers.marian_tokenizer import MarianTokenizer
 
@@ -161,23 +165,14 @@ def test_a_truncated_model_is_named(folder):
 
 
 @pytest.mark.large
-@pytest.mark.skipif(
-    "KFTUNE_TEST_DATA" not in os.environ, reason="KFTUNE_TEST_DATA names no folder"
-)
+@needs_data
 def test_ids_of_real_text_are_those_of_transformers(tmp_path):
-    data = Path(os.environ["KFTUNE_TEST_DATA"]) / "multi30k"
-    sides = {}
-    for language in ("en", "de"):
-        with lzma.open(data / f"train.{language}.xz", "rt", encoding="utf-8") as file:
-            sides[language] = file.read().split("\n")[:4000]
-    write_marian_files(tmp_path, sides["en"], sides["de"], vocab_size=1000)
+    english, german = real_lines("en", 4000), real_lines("de", 4000)
+    write_marian_files(tmp_path, english[:2000], german[:2000], vocab_size=1000)
     tokenizer = MarianTokenizer()
     tokenizer.load_assets(tmp_path)
     reference = transformers.MarianTokenizer.from_pretrained(tmp_path)
-    for call, side, language in (
-        (tokenizer, "text", "en"),
-        (tokenizer.tokenize_target, "text_target", "de"),
-    ):
-        texts = sides[language][-2000:]
-        rows = with_end(tokenizer, call(texts))
-        assert rows == expected_ids(reference, texts, side)
+    rows = with_end(tokenizer, tokenizer(english[2000:]))
+    assert rows == expected_ids(reference, english[2000:])
+    rows = with_end(tokenizer, tokenizer.tokenize_target(german[2000:]))
+    assert rows == expected_ids(reference, german[2000:], "text_target")
