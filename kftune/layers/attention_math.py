@@ -154,9 +154,8 @@ def fused_attention(query, key, value, mask=None, *, is_causal=False, flash=Fals
 
     Args:
         query: float tensor of shape `(B, T, N, H)`, already scaled.
-        key: float tensor of shape `(B, S, K, H)`. K divides N; keys and values are
-            not copied for the query heads that share them.
-        value: float tensor of shape `(B, S, K, V)`.
+        key: float tensor of shape `(B, S, N, H)`.
+        value: float tensor of shape `(B, S, N, V)`.
         mask: `bool` tensor of shape `(1 or B, 1 or N, 1 or T, S)`, or None.
         is_causal: `bool`. True lets a query attend to positions up to its own only.
         flash: `bool`. True demands the backend's flash kernel.
@@ -164,14 +163,6 @@ def fused_attention(query, key, value, mask=None, *, is_causal=False, flash=Fals
     Returns:
         Float tensor of shape `(B, T, N, V)`.
     """
-    groups = query.shape[2] // key.shape[2]
-    if groups > 1:
-        if is_causal:
-            lower = causal_mask(ops.shape(query)[1], ops.shape(key)[1])[:, None]
-            mask, is_causal = combine_masks(mask, lower), False
-        if mask is not None:
-            mask = _fold_mask(mask, groups, ops.shape(query)[1])
-        query = _fold_query(query, groups)
     output = ops.dot_product_attention(
         query,
         key,
@@ -181,34 +172,31 @@ def fused_attention(query, key, value, mask=None, *, is_causal=False, flash=Fals
         is_causal=is_causal,
         flash_attention=flash,
     )
-    if mask is not None:
-        some = ops.transpose(ops.any(mask, axis=-1), (0, 2, 1))[..., None]
-        output = ops.where(some, output, ops.cast(0.0, output.dtype))
-    return output if groups == 1 else _unfold_output(output, groups)
+    if mask is None:
+        return output
+    some = ops.transpose(ops.any(mask, axis=-1), (0, 2, 1))[..., None]
+    return ops.where(some, output, ops.cast(0.0, output.dtype))
 
 
-def _fold_query(query, groups):
-    # (B, T, N, H) -> (B, T * G, K, H): heads that share a key become more queries.
-    batch, length, heads, size = ops.shape(query)
-    query = ops.reshape(query, (batch, length, heads // groups, groups, size))
-    query = ops.transpose(query, (0, 1, 3, 2, 4))
-    return ops.reshape(query, (batch, length * groups, heads // groups, size))
+def one_token_attention(query, key, value, mask=None):
+    """Attention of one token to keys and values laid out as a cache has them.
 
+    Query heads that share a key head are rows of one product, so that neither keys
+    nor values are copied or laid out anew.
 
-def _unfold_output(output, groups):
-    # (B, T * G, K, V) -> (B, T, N, V)
-    batch, length, heads, size = ops.shape(output)
-    output = ops.reshape(output, (batch, length // groups, groups, heads, size))
-    output = ops.transpose(output, (0, 1, 3, 2, 4))
-    return ops.reshape(output, (batch, length // groups, heads * groups, size))
+    Args:
+        query: float tensor of shape `(B, 1, N, H)`, already scaled.
+        key: float tensor of shape `(B, K, S, H)`.
+        value: float tensor of shape `(B, K, S, V)`.
+        mask: `bool` tensor of shape `(1 or B, 1, 1, S)`, or None.
 
-
-def _fold_mask(mask, groups, length):
-    # (B, 1 or N, 1 or T, S) -> (B, 1 or K, 1 or T * G, S)
-    batch, heads, _, keys = ops.shape(mask)
-    if mask.shape[1] == 1:
-        return mask if mask.shape[2] == 1 else ops.repeat(mask, groups, axis=2)
-    mask = ops.broadcast_to(mask, (batch, heads, length, keys))
-    mask = ops.reshape(mask, (batch, heads // groups, groups, length, keys))
-    mask = ops.transpose(mask, (0, 1, 3, 2, 4))
-    return ops.reshape(mask, (batch, heads // groups, length * groups, keys))
+    Returns:
+        Float tensor of shape `(B, 1, N, V)`.
+    """
+    batch, one, heads, size = ops.shape(query)
+    key_heads = key.shape[1]
+    rows = ops.reshape(query, (batch, key_heads, heads // key_heads, size))
+    scores = ops.einsum("bkgh,bksh->bkgs", rows, key)
+    weights = masked_softmax(scores, mask)
+    output = ops.einsum("bkgs,bksv->bkgv", weights, value)
+    return ops.reshape(output, (batch, one, heads, value.shape[-1]))

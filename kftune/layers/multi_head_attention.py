@@ -4,12 +4,12 @@ import keras
 from keras import ops
 
 from kftune.layers import attention_math
-from kftune.layers.attention_backend import can_use_flash, can_use_fused
-from kftune.layers.attention_projections import AttentionProjections, check_key_shape
+from kftune.layers.attention_projections import check_key_shape
+from kftune.layers.dot_product_attention import DotProductAttention
 
 
 @keras.saving.register_keras_serializable(package="kftune")
-class MultiHeadAttention(AttentionProjections):
+class MultiHeadAttention(DotProductAttention):
     """Computes softmax(QKᵀ/√H)V over several heads.
 
     Arguments, call arguments, return values and names of the projections are those of
@@ -93,9 +93,6 @@ class MultiHeadAttention(AttentionProjections):
     ```
     """
 
-    # What the latest call, or its trace, took: "flash", "fused" or "einsum".
-    attention_path = None
-
     def call(  # noqa: PLR0917 Keras's signature
         self,
         query,
@@ -116,7 +113,7 @@ class MultiHeadAttention(AttentionProjections):
         causal_only = (
             use_causal_mask
             and all(mask is None for mask in (*masks, self._sliding_window))
-            and type(self)._compute_attention is MultiHeadAttention._compute_attention
+            and not self._overrides_attention()
         )
         if not causal_only:
             attention_mask = self._compute_attention_mask(
@@ -158,7 +155,15 @@ class MultiHeadAttention(AttentionProjections):
 
         Returns:
             Tuple of keys of shape `(B, K, S, H)` and values of shape `(B, K, S, V)`.
+
+        Raises:
+            ValueError: if the value is not of rank 3.
         """
+        if len(value.shape) != 3:
+            raise ValueError(
+                "Expected a tensor of shape (B, S, D); attention over other axes has "
+                f"no cache. Received: shape {tuple(value.shape)}"
+            )
         key = self._key_dense(value if key is None else key)
         return _heads_first(key), _heads_first(self._value_dense(value))
 
@@ -176,10 +181,10 @@ class MultiHeadAttention(AttentionProjections):
             Float tensor of shape `(B, T, D)`.
         """
         key, value = key_value
-        mask = _with_query_axis(attention_mask)
+        masks = [_with_query_axis(attention_mask)]
         if self._sliding_window is not None:
-            window = self._compute_sliding_window_mask(query, _heads_first(value))
-            mask = attention_math.combine_masks(mask, window)
+            masks.append(self._compute_sliding_window_mask(query, _heads_first(value)))
+        mask = attention_math.combine_masks(*masks)
         return self._attend(query, key, value, mask, training)
 
     def step(self, query, cache, index, attention_mask=None):
@@ -196,138 +201,42 @@ class MultiHeadAttention(AttentionProjections):
         Returns:
             Tuple of a float tensor of shape `(B, T, D)` and the cache with the new
             keys and values in it. Under XLA the cache is written in place.
+
+        Raises:
+            ValueError: if the query is not of rank 3 or does not fit into the cache.
+                An `index` that compiled code computes cannot be checked; the last
+                places of the cache are then overwritten.
         """
+        _check_room(query, cache, index)
         key, value = (
             ops.slice_update(old, (0, 0, index, 0), ops.cast(new, old.dtype))
             for old, new in zip(cache, self.project_key_value(query), strict=True)
         )
-        lengths = (ops.shape(query)[1], ops.shape(key)[2])
-        mask = attention_math.causal_mask(*lengths, start=index)
-        if self._sliding_window is not None:
-            window = attention_math.sliding_window_mask(
-                *lengths, self._sliding_window, start=index
-            )
-            mask = attention_math.combine_masks(mask, window)
-        mask = attention_math.combine_masks(mask, _with_query_axis(attention_mask))
+        mask = attention_math.combine_masks(
+            _with_query_axis(attention_mask),
+            self._compute_step_mask(ops.shape(query)[1], ops.shape(key)[2], index),
+        )
         return self._attend(query, key, value, mask), (key, value)
 
     def _attend(self, query, key, value, mask, training=None):
-        heads, _ = self._compute_attention(
-            self._query_dense(query),
-            _heads_first(key),
-            _heads_first(value),
-            mask,
-            training,
-        )
+        heads = self._query_dense(query)  # (B, T, N, H)
+        drops = training and self._dropout > 0.0
+        if query.shape[1] == 1 and not drops and not self._overrides_attention():
+            heads = self._one_token_attention(heads, key, value, mask)
+        else:
+            heads, _ = self._compute_attention(
+                heads, _heads_first(key), _heads_first(value), mask, training
+            )
         return self._project_output(query, heads)
+
+    def _overrides_attention(self):
+        mine = MultiHeadAttention._compute_attention
+        return type(self)._compute_attention is not mine
 
     def _project_output(self, query, heads):
         if self._use_gate:
             heads = ops.multiply(heads, self._gate_dense(query))
         return self._output_dense(heads)
-
-    def _compute_attention(  # noqa: PLR0917 Keras's signature
-        self,
-        query,
-        key,
-        value,
-        attention_mask=None,
-        training=None,
-        return_attention_scores=False,
-        use_causal_mask=False,
-    ):
-        """Attention of projected heads; subclasses may override it.
-
-        Args:
-            query: float tensor of shape `(B, T, N, H)`.
-            key: float tensor of shape `(B, S, K, H)`.
-            value: float tensor of shape `(B, S, K, V)`.
-            attention_mask: `bool` tensor of shape `(B, T, S)`, or None.
-            training: `bool`. Whether dropout is applied.
-            return_attention_scores: `bool`.
-            use_causal_mask: `bool`.
-
-        Returns:
-            Tuple of a float tensor of shape `(B, T, N, V)` and the weights of shape
-            `(B, N, T, S)`, None on a fused path.
-        """
-        if self._flash_attention and return_attention_scores:
-            raise ValueError(
-                "Returning attention scores is not supported when flash attention is "
-                "enabled. Please disable flash attention to access attention scores."
-            )
-        axes = len(self._resolved_axes)
-        scores_rank = len(query.shape) - 1 + axes
-        query = ops.multiply(query, ops.cast(self._inverse_sqrt_key_dim, query.dtype))
-        mask = attention_mask
-        if mask is not None:
-            mask = ops.cast(mask, "bool")
-            mask = attention_math.expand_mask(mask, scores_rank, axes)
-        needs_scores = return_attention_scores or (training and self._dropout > 0.0)
-        if needs_scores or not self._can_use_fused(query):
-            self.attention_path = "einsum"
-            if use_causal_mask:
-                causal = self._compute_causal_mask(query, value)
-                causal = attention_math.expand_mask(causal, scores_rank, axes)
-                mask = attention_math.combine_masks(mask, causal)
-            return self._einsum_attention(query, key, value, mask, training)
-        flash = self._flash_attention
-        if flash is None:
-            flash = can_use_flash(query, key, value, mask, is_causal=use_causal_mask)
-        self.attention_path = "flash" if flash else "fused"
-        output = attention_math.fused_attention(
-            query, key, value, mask, is_causal=use_causal_mask, flash=flash
-        )
-        return output, None
-
-    def _can_use_fused(self, query):
-        return len(query.shape) == 4 and can_use_fused(self._key_dim, self._value_dim)
-
-    def _einsum_attention(self, query, key, value, mask, training):
-        equations = attention_math.attention_equations(
-            len(query.shape), self._resolved_axes
-        )
-        key = attention_math.repeat_heads(key, self._num_heads)
-        value = attention_math.repeat_heads(value, self._num_heads)
-        scores = ops.einsum(equations[0], query, key)
-        scores = attention_math.masked_softmax(scores, mask, len(self._resolved_axes))
-        dropped = self._dropout_layer(scores, training=training)
-        return ops.einsum(equations[1], dropped, value), scores
-
-    def _compute_attention_mask(  # noqa: PLR0917 Keras's signature
-        self,
-        query,
-        value,
-        query_mask=None,
-        value_mask=None,
-        key_mask=None,
-        attention_mask=None,
-        use_causal_mask=False,
-    ):
-        """Returns the logical and of all masks, `(B, T, S)`, or None."""
-        masks = [
-            None if query_mask is None else query_mask[..., :, None],  # (B, T, 1)
-            None if value_mask is None else value_mask[..., None, :],  # (B, 1, S)
-            None if key_mask is None else key_mask[..., None, :],
-            attention_mask,
-        ]
-        if use_causal_mask:
-            masks.append(self._compute_causal_mask(query, value))
-        if self._sliding_window is not None:
-            masks.append(self._compute_sliding_window_mask(query, value))
-        return attention_math.combine_masks(*masks)
-
-    def _compute_causal_mask(self, query, value=None):
-        """Returns a `bool` tensor of shape `(1, T, S)`."""
-        value = query if value is None else value
-        return attention_math.causal_mask(ops.shape(query)[1], ops.shape(value)[1])
-
-    def _compute_sliding_window_mask(self, query, value=None):
-        """Returns a `bool` tensor of shape `(1, T, S)`."""
-        value = query if value is None else value
-        return attention_math.sliding_window_mask(
-            ops.shape(query)[1], ops.shape(value)[1], self._sliding_window
-        )
 
     def compute_output_shape(self, query_shape, value_shape, key_shape=None):
         """The query's shape, with `output_shape` in place of the last axis."""
@@ -359,3 +268,14 @@ def _heads_first(tensor):
 def _with_query_axis(mask):
     # (B, S) -> (B, 1, S)
     return mask[:, None] if mask is not None and len(mask.shape) == 2 else mask
+
+
+def _check_room(query, cache, index):
+    length, room = query.shape[1], cache[0].shape[2]
+    known = None not in (length, room)
+    start = index if isinstance(index, int) else 0
+    if known and start + length > room:
+        raise ValueError(
+            f"Expected index + T to be at most the cache's length {room}. Received: "
+            f"index={index}, query.shape={tuple(query.shape)}"
+        )

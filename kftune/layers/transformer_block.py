@@ -193,12 +193,16 @@ class TransformerBlock(keras.layers.Layer):
             )
 
         def apply(x, *encoder_sequence):
-            key_value = None
-            if self.use_cross_attention:
-                key_value = self.project_encoder(*encoder_sequence)
-            return self._apply_sublayers(
-                x, attend_to_self, key_value, encoder_padding_mask, training
-            )
+            def attend_to_encoder(x):
+                mask = encoder_padding_mask
+                return self._cross_attention_layer(
+                    x,
+                    *encoder_sequence,
+                    attention_mask=None if mask is None else mask[:, None],
+                    training=training,
+                )
+
+            return self._apply_sublayers(x, attend_to_self, attend_to_encoder, training)
 
         inputs = (x, encoder_sequence) if self.use_cross_attention else (x,)
         if self.remat and training:
@@ -260,18 +264,16 @@ class TransformerBlock(keras.layers.Layer):
             x, cache = self._self_attention_layer.step(x, cache, index, padding_mask)
             return x
 
-        x = ops.convert_to_tensor(x, self.compute_dtype)
-        x = self._apply_sublayers(
-            x, attend_to_self, encoder_key_value, encoder_padding_mask, training=False
-        )
-        return x, cache
-
-    def _apply_sublayers(self, x, attend_to_self, key_value, encoder_mask, training):
         def attend_to_encoder(x):
             return self._cross_attention_layer.attend(
-                x, key_value, encoder_mask, training=training
+                x, encoder_key_value, encoder_padding_mask
             )
 
+        x = ops.convert_to_tensor(x, self.compute_dtype)
+        x = self._apply_sublayers(x, attend_to_self, attend_to_encoder, training=False)
+        return x, cache
+
+    def _apply_sublayers(self, x, attend_to_self, attend_to_encoder, training):
         def feed_forward(x):
             # As rows of one matrix, for the reason that `Projection` gives.
             rows = ops.reshape(x, (-1, x.shape[-1]))
