@@ -7,6 +7,7 @@ from kftune.models.converters.from_keras_hub import our_backbone
 from kftune.models.converters.hf_bart import BART, read_bart_tokenizer
 from kftune.models.converters.hf_bert import read_bert_backbone, read_bert_tokenizer
 from kftune.models.converters.hf_decoding import read_decoding_settings
+from kftune.models.converters.hf_files import read_json
 from kftune.models.converters.hf_gpt2 import read_gpt2_backbone, read_gpt2_tokenizer
 from kftune.models.converters.hf_m2m100 import M2M100, read_m2m100_tokenizer
 from kftune.models.converters.hf_marian import MARIAN, read_marian_tokenizer
