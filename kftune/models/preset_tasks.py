@@ -163,7 +163,7 @@ def _check_backbone(cls, backbone, folder):
     """Refuses a model of another kind than the class is made for."""
     if not isinstance(backbone, cls.backbone_classes):
         raise ValueError(
-            f"Expected a {cls.backbone_classes[0].__name__} in {folder} for {cls.__name__}. "
-            f"Received: {type(backbone).__name__}. kftune.models.TextClassifier takes "
-            "every text backbone."
+            f"Expected a {cls.backbone_classes[0].__name__} in {folder} for "
+            f"{cls.__name__}. Received: {type(backbone).__name__}. "
+            "kftune.models.TextClassifier takes every text backbone."
         )

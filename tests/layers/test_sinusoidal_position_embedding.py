@@ -1,68 +1,107 @@
 import keras
+import keras_hub
 import numpy as np
 import pytest
+from keras import ops
 
 from kftune.layers import SinusoidalPositionEmbedding
 
 pytestmark = pytest.mark.backend
 
 
-@pytest.mark.parametrize("width", [8, 9])
-def test_marians_table(width):
-    from transformers.models.marian import modeling_marian
-
-    theirs = modeling_marian.MarianSinusoidalPositionalEmbedding(40, width)
-    layer = SinusoidalPositionEmbedding(40)
-    received = layer(np.zeros((2, 40, width)))
-    assert received.shape == (1, 40, width)
-    expected = theirs.create_weight().numpy()
-    np.testing.assert_allclose(_array(received)[0], expected, atol=1e-6)
+def embed(shape, *arguments, call=None, **keywords):
+    layer = SinusoidalPositionEmbedding(*arguments, **keywords)
+    return ops.convert_to_numpy(layer(np.zeros(shape, "float32"), **(call or {})))
 
 
-@pytest.mark.parametrize("width", [8, 9])
-def test_m2m100s_table(width):
-    from transformers.models.m2m_100 import modeling_m2m_100
+def test_halves_are_the_table_of_marian():
+    torch = pytest.importorskip("torch")
+    from transformers.models.marian import modeling_marian as marian
 
-    theirs = modeling_m2m_100.M2M100SinusoidalPositionalEmbedding(40, width)
-    received = SinusoidalPositionEmbedding(42, "sinusoidal_fairseq")(
-        np.zeros((2, 40, width)), start_index=2
+    reference = marian.MarianSinusoidalPositionalEmbedding(600, 40)
+    weight = reference.create_weight()
+    assert weight.dtype == torch.float32
+    np.testing.assert_array_equal(embed((1, 600, 40), 600)[0], weight.numpy())
+
+
+def test_offset_halves_are_the_table_of_m2m100():
+    pytest.importorskip("torch")
+    from transformers.models.m2m_100 import modeling_m2m_100 as m2m_100
+
+    padding_idx = 1
+    reference = m2m_100.M2M100SinusoidalPositionalEmbedding(600, 40, padding_idx)
+    rows = reference.weights.numpy()[padding_idx + 1 :]
+    actual = embed(
+        (1, 600, 40),
+        600,
+        reach_max_wavelength=True,
+        first_position=padding_idx + 1,
     )
-    np.testing.assert_allclose(
-        _array(received)[0], theirs.weights.numpy()[2:], atol=1e-5
-    )
+    # The reference computes its angles, up to 601, in float32.
+    np.testing.assert_allclose(actual[0], rows, atol=1e-4)
+    np.testing.assert_allclose(actual[0, :10], rows[:10], atol=2e-6)
 
 
-def test_the_papers_formula():
-    layer = SinusoidalPositionEmbedding(5, "sinusoidal_interleaved")
-    received = _array(layer(np.zeros((1, 5, 4))))[0]
-    expected = [
-        [np.sin(t), np.cos(t), np.sin(t / 100), np.cos(t / 100)] for t in range(5)
-    ]
-    np.testing.assert_allclose(received, expected, atol=1e-6)
+def test_interleaved_is_the_encoding_of_kerashub():
+    x = np.zeros((2, 30, 16), "float32")
+    expected = ops.convert_to_numpy(keras_hub.layers.SinePositionEncoding()(x))
+    actual = embed(x.shape, 30, "interleaved")
+    np.testing.assert_allclose(actual, expected, atol=2e-5)
 
 
-@pytest.mark.parametrize("start", [3, "tensor"])
-def test_a_later_start_is_a_part_of_the_table(start):
-    layer = SinusoidalPositionEmbedding(9)
-    whole = _array(layer(np.zeros((1, 9, 6))))
-    if start == "tensor":
-        start = keras.ops.convert_to_tensor(3, "int32")
-    part = layer(np.zeros((1, 2, 6)), start_index=start)
-    np.testing.assert_array_equal(_array(part), whole[:, 3:5])
+def test_two_channels_by_hand():
+    actual = embed((1, 3, 2), 3)
+    expected = [[np.sin(i), np.cos(i)] for i in range(3)]
+    np.testing.assert_allclose(actual[0], expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("index", [4, np.array(4, "int32")])
+def test_a_step_gives_the_row_of_the_full_table(index):
+    full = embed((1, 6, 8), 6)
+    step = embed((1, 1, 8), 6, call={"start_index": index})
+    np.testing.assert_array_equal(step[0, 0], full[0, 4])
+
+
+def test_positions_pick_rows_and_stop_at_the_last():
+    full = embed((1, 6, 8), 6)
+    picked = embed((2, 2, 8), 6, call={"positions": np.array([[3, 0], [5, 9]])})
+    np.testing.assert_array_equal(picked[0], full[0, [3, 0]])
+    np.testing.assert_array_equal(picked[1], full[0, [5, 5]])
 
 
 def test_nothing_is_trained_or_saved():
-    layer = SinusoidalPositionEmbedding(9, "sinusoidal_fairseq")
-    layer(np.zeros((1, 9, 6)))
-    assert layer.weights == []
-    again = SinusoidalPositionEmbedding.from_config(layer.get_config())
-    assert (again.sequence_length, again.layout) == (9, "sinusoidal_fairseq")
+    layer = SinusoidalPositionEmbedding(4)
+    layer(np.zeros((1, 4, 6)))
+    assert layer.variables == []
 
 
-def test_an_unknown_layout_is_named():
-    with pytest.raises(ValueError, match="layout='learned'"):
-        SinusoidalPositionEmbedding(9, "learned")
+def test_a_graph_of_any_length_and_its_config(tmp_path):
+    inputs = keras.Input((None, 8))
+    model = keras.Model(inputs, SinusoidalPositionEmbedding(6, name="at")(inputs))
+    model.save(tmp_path / "model.keras")
+    model = keras.models.load_model(tmp_path / "model.keras")
+    for length in (3, 5):
+        rows = model.predict(np.zeros((2, length, 8)), verbose=0)
+        np.testing.assert_array_equal(rows, embed((2, length, 8), 6))
 
 
-def _array(tensor):
-    return keras.ops.convert_to_numpy(tensor)
+def test_config_round_trip_of_every_argument():
+    arguments = {
+        "sequence_length": 7,
+        "layout": "interleaved",
+        "max_wavelength": 50.0,
+        "reach_max_wavelength": True,
+        "first_position": 2,
+    }
+    config = SinusoidalPositionEmbedding(**arguments).get_config()
+    again = SinusoidalPositionEmbedding.from_config(config).get_config()
+    assert {name: again[name] for name in arguments} == arguments
+
+
+def test_errors_name_what_was_received():
+    with pytest.raises(ValueError, match="layout='other'"):
+        SinusoidalPositionEmbedding(4, "other")
+    with pytest.raises(ValueError, match=r"inputs_shape=\(1, 2, 5\)"):
+        embed((1, 2, 5), 4)
+    with pytest.raises(ValueError, match="Received: 3 tokens from start_index=2"):
+        embed((1, 3, 4), 4, call={"start_index": 2})

@@ -1,14 +1,9 @@
 """KerasHub's backbones as kftune's."""
 
-import keras_hub
-
 from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
 
-_OURS = {
-    keras_hub.models.BartBackbone: TransformerBackbone,
-    keras_hub.models.GPT2Backbone: GPT2Backbone,
-}
+_OURS = {ours.keras_hub_cls: ours for ours in (GPT2Backbone, TransformerBackbone)}
 
 
 def our_backbone(backbone):

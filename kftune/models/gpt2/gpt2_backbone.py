@@ -5,12 +5,12 @@ import keras_hub
 
 from kftune.layers import TransformerBlock
 from kftune.models.merged_lora import merged_weights
-from kftune.models.preset_saving import PresetSaving
+from kftune.models.preset_backbone import PresetBackbone
 from kftune.models.transformer.transformer_stack import TransformerStack
 
 
 @keras.saving.register_keras_serializable(package="kftune")
-class GPT2Backbone(PresetSaving, keras_hub.models.Backbone):
+class GPT2Backbone(PresetBackbone, keras_hub.models.Backbone):
     """GPT-2 (Radford et al. 2019) up to the last hidden states.
 
     Arguments, inputs, names of layers and order of weights are those of
@@ -52,6 +52,8 @@ class GPT2Backbone(PresetSaving, keras_hub.models.Backbone):
     logits = backbone.logits(hidden)  # (4, 1, 50)
     ```
     """
+
+    keras_hub_cls = keras_hub.models.GPT2Backbone
 
     def __init__(  # noqa: PLR0917 (KerasHub order)
         self,

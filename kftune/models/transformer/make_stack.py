@@ -6,10 +6,14 @@ import keras
 import keras_hub
 
 from kftune.layers import SinusoidalPositionEmbedding, TransformerBlock
-from kftune.layers.sinusoidal_position_embedding import LAYOUTS
 from kftune.models.transformer.transformer_stack import TransformerStack
 
-POSITION_EMBEDDINGS = ("learned", *LAYOUTS)
+_SINUSOIDAL = {
+    "sinusoidal": {},
+    "sinusoidal_fairseq": {"reach_max_wavelength": True},
+    "sinusoidal_interleaved": {"layout": "interleaved"},
+}
+POSITION_EMBEDDINGS = ("learned", *_SINUSOIDAL)
 
 
 def make_stack(side, token_embedding, settings, dtype):
@@ -59,10 +63,12 @@ def truncated_normal(settings):
 
 
 def _position_embedding(name, settings, dtype):
-    layout = settings["position_embedding"]
+    kind = settings["position_embedding"]
     length = settings["max_sequence_length"] + settings["position_offset"]
-    if layout != "learned":
-        return SinusoidalPositionEmbedding(length, layout, dtype=dtype, name=name)
+    if kind != "learned":
+        return SinusoidalPositionEmbedding(
+            length, **_SINUSOIDAL[kind], dtype=dtype, name=name
+        )
     return keras_hub.layers.PositionEmbedding(
         length,
         initializer=truncated_normal(settings),

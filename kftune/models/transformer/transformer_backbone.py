@@ -5,7 +5,7 @@ import keras_hub
 
 from kftune.layers import OutputEmbedding
 from kftune.models.merged_lora import merged_weights
-from kftune.models.preset_saving import PresetSaving
+from kftune.models.preset_backbone import PresetBackbone
 from kftune.models.transformer.make_stack import (
     POSITION_EMBEDDINGS,
     make_stack,
@@ -14,7 +14,7 @@ from kftune.models.transformer.make_stack import (
 
 
 @keras.saving.register_keras_serializable(package="kftune")
-class TransformerBackbone(PresetSaving, keras_hub.models.Backbone):
+class TransformerBackbone(PresetBackbone, keras_hub.models.Backbone):
     """An encoder-decoder Transformer (Vaswani et al. 2017) up to its last states.
 
     The first seven arguments, the inputs, the outputs, the names of layers and the
@@ -43,9 +43,9 @@ class TransformerBackbone(PresetSaving, keras_hub.models.Backbone):
         activation: `str`, name in `keras.activations`, of the feed-forward layers.
         normalize_first: `bool`. True normalises the input of each sublayer, False the
             sum of its input and output.
-        position_embedding: `str`. `"learned"`, as in BART, or a layout of
-            `kftune.layers.SinusoidalPositionEmbedding`: `"sinusoidal"`, as in Marian,
-            `"sinusoidal_fairseq"`, as in M2M100, or `"sinusoidal_interleaved"`.
+        position_embedding: `str`. `"learned"`, as in BART; `"sinusoidal"`, all sines
+            before all cosines, as in Marian; `"sinusoidal_fairseq"`, the same with the
+            wavelengths of M2M100; `"sinusoidal_interleaved"`, as in the paper.
         position_offset: `int`. Position of the first token: 2 for M2M100.
         scale_embedding: `bool`. Whether token embeddings are multiplied by √D.
         embedding_layer_norm: `bool`. Whether the sum of the embeddings is normalised.
@@ -93,6 +93,8 @@ class TransformerBackbone(PresetSaving, keras_hub.models.Backbone):
     logits = backbone.logits(hidden)  # (4, 5, 50)
     ```
     """
+
+    keras_hub_cls = keras_hub.models.BartBackbone
 
     def __init__(  # noqa: PLR0917 (KerasHub order)
         self,
