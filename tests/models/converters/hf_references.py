@@ -49,13 +49,15 @@ KINDS = {
 
 def make_reference(kind, seed=0, **settings):
     """A random encoder-decoder whose every weight and bias matters."""
+    torch.manual_seed(seed)
     family, model_class, own = KINDS[kind]
     config = getattr(transformers, f"{family}Config")(**{**SIZES, **own, **settings})
-    return randomised(getattr(transformers, model_class)(config), seed)
+    return randomised(getattr(transformers, model_class)(config))
 
 
 def make_gpt2(seed=0, **settings):
     """A random GPT-2 of odd sizes."""
+    torch.manual_seed(seed)
     config = transformers.GPT2Config(
         **{
             "vocab_size": 97,
@@ -73,12 +75,11 @@ def make_gpt2(seed=0, **settings):
             **settings,
         }
     )
-    return randomised(transformers.GPT2LMHeadModel(config), seed)
+    return randomised(transformers.GPT2LMHeadModel(config))
 
 
-def randomised(model, seed):
+def randomised(model):
     """Gives vectors, which start as zeros and ones, other numbers."""
-    torch.manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 1:
