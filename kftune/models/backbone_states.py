@@ -6,6 +6,8 @@ import keras
 import keras_hub
 from keras import ops
 
+from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
+
 _OUTPUTS = ("sequence_output", "encoder_sequence_output")
 
 
@@ -73,8 +75,10 @@ def is_causal(backbone):
         backbone: `keras_hub.models.Backbone` over text.
 
     Returns:
-        `bool`. True for the backbones of KerasHub's `CausalLM` tasks.
+        `bool`. True for the backbones of `CausalLM` tasks, kftune's and KerasHub's.
     """
+    if isinstance(backbone, GPT2Backbone):
+        return True
     causal, both = keras_hub.models.CausalLM, keras_hub.models.Seq2SeqLM
     tasks = [task for task in vars(keras_hub.models).values() if inspect.isclass(task)]
     return any(

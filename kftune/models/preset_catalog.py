@@ -34,7 +34,8 @@ _FETCHED = {
     ),
 }
 # The same weights often stand in a repository once more for other frameworks.
-_HF_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "*.weights.h5", "assets/*"]
+_HF_FILES = ["*.json", "*.txt", "*.model", "*.spm", "*.safetensors", "*.weights.h5"]
+_HF_FILES += ["assets/*"]
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def _from_hugging_face(preset, offline):
     try:
         folder = download(_HF_FILES)
         if not any(folder.glob("*.safetensors")) and not _is_complete(folder):
-            folder = download(["pytorch_model.bin"])
+            folder = download(["pytorch_model*.bin"])
     except (OSError, ValueError) as error:
         raise _not_reached(preset, "the Hugging Face hub", offline) from error
     return folder

@@ -1,15 +1,11 @@
-"""What the files of a preset folder say, and clear errors where they are broken."""
+"""What is in a preset folder, and clear errors if it is broken."""
 
 import contextlib
 
-import keras_hub
+import keras
 import safetensors
 
-from kftune.models.converters.hf_bert import read_bert_tokenizer
 from kftune.models.converters.hf_files import read_json
-from kftune.models.converters.hf_gpt2 import read_gpt2_tokenizer
-
-_TOKENIZERS = {"bert": read_bert_tokenizer, "gpt2": read_gpt2_tokenizer}
 
 
 def hugging_face_type(folder):
@@ -34,35 +30,6 @@ def hugging_face_type(folder):
             f"with neither registered_name nor model_type, but {sorted(config)}"
         )
     return config["model_type"]
-
-
-def saved_config(folder, name):
-    """Reads a config that kftune saved.
-
-    Args:
-        folder: `Path`.
-        name: `str`. The file, `"task.json"` or `"preprocessor.json"`.
-
-    Returns:
-        `dict`, or `None` if the file is missing or not of kftune.
-    """
-    if not (folder / name).is_file():
-        return None
-    config = read_json(folder, name)
-    return config if config["registered_name"].startswith("kftune>") else None
-
-
-def read_tokenizer(folder):
-    """Reads the tokenizer of a KerasHub or Hugging Face folder.
-
-    Args:
-        folder: `Path`.
-
-    Returns:
-        `keras_hub.tokenizers.Tokenizer` with its vocabulary.
-    """
-    read = _TOKENIZERS.get(hugging_face_type(folder))
-    return read(folder) if read else keras_hub.models.Tokenizer.from_preset(str(folder))
 
 
 @contextlib.contextmanager
@@ -98,3 +65,42 @@ def clear_errors(folder):
             f"Expected a model that can be read in {folder}. Nothing was loaded. "
             f"Received: {type(error).__name__}: {error}"
         ) from error
+
+
+def saved_config(folder, name):
+    """Reads the config of an object of kftune's own.
+
+    Args:
+        folder: `Path`.
+        name: `str`, of a file in it.
+
+    Returns:
+        `dict`, or `None` if there is no such file, or an object of KerasHub's in it.
+
+    Raises:
+        ValueError: if the file is broken.
+    """
+    if not (folder / name).is_file():
+        return None
+    config = read_json(folder, name)
+    return config if config["registered_name"].startswith("kftune>") else None
+
+
+def registered_class(config):
+    """Finds the class of an object of kftune's own.
+
+    Args:
+        config: `dict`, see `saved_config`.
+
+    Returns:
+        The class.
+
+    Raises:
+        ValueError: if kftune has no such class.
+    """
+    found = keras.saving.get_registered_object(config["registered_name"])
+    if found is None:
+        raise ValueError(
+            f"Expected an object of kftune. Received: {config['registered_name']!r}"
+        )
+    return found

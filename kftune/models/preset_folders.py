@@ -1,19 +1,33 @@
-"""Reads backbones, preprocessors and saved tasks out of preset folders."""
+"""Reads backbones, preprocessors and decoding settings out of preset folders."""
 
-import keras
 import keras_hub
 
+from kftune.models.converters.from_keras_hub import our_backbone
+from kftune.models.converters.hf_bart import BART
 from kftune.models.converters.hf_bert import read_bert_backbone
+from kftune.models.converters.hf_decoding import read_decoding_settings
 from kftune.models.converters.hf_gpt2 import read_gpt2_backbone
+from kftune.models.converters.hf_m2m100 import M2M100
+from kftune.models.converters.hf_marian import MARIAN
+from kftune.models.decoding_settings import DecodingSettings
 from kftune.models.preset_catalog import locate
-from kftune.models.preset_files import clear_errors, hugging_face_type, saved_config
+from kftune.models.preset_files import clear_errors, hugging_face_type
 from kftune.models.text_classifier_preprocessor import TextClassifierPreprocessor
 
-_BACKBONES = {"bert": read_bert_backbone, "gpt2": read_gpt2_backbone}
+_BACKBONES = {
+    "bart": BART.read_backbone,
+    "bert": read_bert_backbone,
+    "gpt2": read_gpt2_backbone,
+    "m2m_100": M2M100.read_backbone,
+    "marian": MARIAN.read_backbone,
+}
 
 
 def load_backbone(preset, *, load_weights=True, dtype=None, offline=False):
     """Loads the backbone of a preset.
+
+    GPT-2, BART, Marian and M2M100 come as `GPT2Backbone` and `TransformerBackbone` of
+    kftune, other models as KerasHub's.
 
     Args:
         preset: `str` or `Path`, see `locate`.
@@ -42,15 +56,18 @@ def load_backbone(preset, *, load_weights=True, dtype=None, offline=False):
         if model_type in _BACKBONES:
             read = _BACKBONES[model_type]
             return read(folder, load_weights=load_weights, dtype=dtype)
-        return keras_hub.models.Backbone.from_preset(
+        backbone = keras_hub.models.Backbone.from_preset(
             str(folder), load_weights=load_weights, dtype=dtype
         )
+        return our_backbone(backbone)
 
 
 def load_preprocessor(preset, *, sequence_length=None, offline=False):
     """Loads the tokenizer of a preset in a preprocessor for classifiers.
 
-    The same as `TextClassifierPreprocessor.from_preset`, beside `load_backbone`.
+    A preprocessor that kftune saved comes back as it was. Texts for other presets get
+    start and end token where the tokenizer has them, but not for GPT-2 checkpoints
+    from Hugging Face, and for T5 the end token alone, as these were trained.
 
     Args:
         preset: `str` or `Path`, see `locate`.
@@ -77,48 +94,23 @@ def load_preprocessor(preset, *, sequence_length=None, offline=False):
     )
 
 
-def is_saved_task(folder):
-    """Tells whether kftune saved a task with its head in a folder.
+def load_decoding_settings(preset, *, offline=False):
+    """Loads what a Hugging Face checkpoint says of decoding.
 
     Args:
-        folder: `Path`.
+        preset: `str` or `Path`, see `locate`.
+        offline: `bool`. True: what is on this machine or an error, no network.
 
     Returns:
-        `bool`.
+        `DecodingSettings`; for a KerasHub preset they state nothing.
 
     Raises:
-        ValueError: if `task.json` is broken.
+        FileNotFoundError: as in `load_backbone`.
+        ConnectionError: as in `load_backbone`.
+        ValueError: as in `load_backbone`.
     """
+    folder = locate(preset, offline=offline)
     with clear_errors(folder):
-        return saved_config(folder, "task.json") is not None
-
-
-def read_task(folder, *, load_weights=True, dtype=None):
-    """Reads a task that kftune saved with its head.
-
-    Args:
-        folder: `Path` of a preset folder, see `is_saved_task`.
-        load_weights: `bool`. False gives random weights.
-        dtype: `str`, dtype policy or `None` for the one that was saved, of the
-            backbone.
-
-    Returns:
-        The task, compiled with its default loss.
-
-    Raises:
-        FileNotFoundError: if a file is missing.
-        ValueError: if a file is broken.
-    """
-    with clear_errors(folder):
-        saved = saved_config(folder, "task.json")
-        if dtype is not None:
-            saved["config"]["backbone"]["config"]["dtype"] = dtype
-        task = keras.saving.deserialize_keras_object(saved)
-        if task.preprocessor is not None:
-            task.preprocessor.load_preset_assets(str(folder))
-        if load_weights:
-            task.load_task_weights(str(folder / "task.weights.h5"))
-            one = folder / "model.weights.h5"
-            several = folder / "model.weights.json"
-            task.backbone.load_weights(str(one if one.exists() else several))
-        return task
+        if hugging_face_type(folder) is None:
+            return DecodingSettings()
+        return read_decoding_settings(folder)

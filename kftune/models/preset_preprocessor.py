@@ -7,9 +7,14 @@ from kftune.models.preset_catalog import locate
 from kftune.models.preset_files import (
     clear_errors,
     hugging_face_type,
-    read_tokenizer,
+    registered_class,
     saved_config,
 )
+from kftune.models.preset_tokenizers import load_tokenizer
+from kftune.models.tokenizers.translation_tokenizer import TranslationTokenizer
+
+# Encoders of these models were trained on texts with an end token alone.
+_NO_START = (keras_hub.models.T5Tokenizer, TranslationTokenizer)
 
 
 class PresetPreprocessor:
@@ -71,7 +76,9 @@ class PresetPreprocessor:
         options = {name: value for name, value in options.items() if value is not None}
         with clear_errors(folder):
             saved = saved_config(folder, "preprocessor.json")
-            if saved is None:
+            if saved is None or not issubclass(
+                registered_class(saved), PresetPreprocessor
+            ):
                 preprocessor = _new(cls, folder, options)
             else:
                 preprocessor = _saved(saved, folder, options)
@@ -95,7 +102,7 @@ def _saved(saved, folder, options):
 
 def _new(cls, folder, options):
     """A preprocessor of the class that is made for the tokenizer of a preset."""
-    tokenizer = read_tokenizer(folder)
+    tokenizer = load_tokenizer(folder)
     for special in cls.__subclasses__():
         if special.tokenizer_cls and isinstance(tokenizer, special.tokenizer_cls):
             cls = special
@@ -107,4 +114,4 @@ def _trained_with(tokenizer, folder):
     if isinstance(tokenizer, keras_hub.models.GPT2Tokenizer):
         wrap = hugging_face_type(folder) is None
         return {"add_start_token": wrap, "add_end_token": wrap}
-    return {"add_start_token": not isinstance(tokenizer, keras_hub.models.T5Tokenizer)}
+    return {"add_start_token": not isinstance(tokenizer, _NO_START)}

@@ -1,24 +1,20 @@
 """`from_preset` and `save_to_preset` of the classifiers."""
 
-import os
-import tempfile
-from pathlib import Path
+import json
 
 import keras
 
+from kftune.models.converters.hf_files import read_json
 from kftune.models.converters.hf_gpt2 import gpt2_head_options, load_gpt2_head
 from kftune.models.layer_tree import sublayers
 from kftune.models.preset_catalog import locate
 from kftune.models.preset_files import clear_errors, hugging_face_type
-from kftune.models.preset_folders import (
-    is_saved_task,
-    load_backbone,
-    load_preprocessor,
-    read_task,
-)
+from kftune.models.preset_folders import load_backbone, load_preprocessor
+from kftune.models.preset_saving import PresetTaskSaving
+from kftune.models.saved_tasks import read_task, saved_task_class
 
 
-class PresetTask:
+class PresetTask(PresetTaskSaving):
     """Mixin for classifiers that are made from presets and saved as presets."""
 
     @classmethod
@@ -81,7 +77,8 @@ class PresetTask:
             num_classes = len(names)
         head = num_classes if head is None else head
         if head is None:
-            reader = _saved_task if is_saved_task(folder) else _hugging_face_task
+            is_saved = saved_task_class(folder) is not None
+            reader = _saved_task if is_saved else _hugging_face_task
             task = reader(cls, folder, load_weights, dtype, options)
             if sequence_length is not None and task.preprocessor is not None:
                 task.set_sequence_length(sequence_length)
@@ -91,30 +88,18 @@ class PresetTask:
         preprocessor = load_preprocessor(folder, sequence_length=sequence_length)
         return cls.with_head(backbone, head, preprocessor, **options)
 
-    def save_to_preset(self, preset_dir, max_shard_size=10):
-        """Saves the task as a preset folder.
-
-        The files are written aside and put in place one by one when all of them are
-        complete; other files in the folder stay, but for weights in files of another
-        size, which would be loaded in place of the new ones. Head, label names,
-        preprocessing and frozen weights are kept, the optimizer is not.
+    def write_preset(self, folder, max_shard_size):
+        """Writes all files: head, label names, preprocessing, what is frozen.
 
         Args:
-            preset_dir: `str` or `Path`. Made if it is missing.
-            max_shard_size: `int` or `float`. Gigabytes of weights in a file at most.
+            folder: `Path` of an empty folder.
+            max_shard_size: as in `save_to_preset`.
         """
-        target = Path(preset_dir)
-        target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target, prefix=".saving-") as aside:
-            super().save_to_preset(aside, max_shard_size=max_shard_size)
-            written = {path.name for path in Path(aside).iterdir()}
-            for path in sorted(Path(aside).rglob("*")):
-                place = target / path.relative_to(aside)
-                if path.is_dir():
-                    place.mkdir(exist_ok=True)
-                else:
-                    os.replace(path, place)
-        _remove_old_weights(target, written)
+        super().write_preset(folder, max_shard_size)
+        # Our GPT-2 is saved as KerasHub's; here, too.
+        task = read_json(folder, "task.json")
+        task["config"]["backbone"] = read_json(folder, "config.json")
+        (folder / "task.json").write_text(json.dumps(task, indent=4), "utf-8")
 
     def save_task_weights(self, filepath):
         """Saves the weights outside the backbone, without the optimizer's slots.
@@ -137,14 +122,6 @@ class PresetTask:
     def _apart(self):
         """What does not belong to the head's file."""
         return [*sublayers(self.backbone), *filter(None, [self.optimizer])]
-
-
-def _remove_old_weights(folder, written):
-    """Removes a backbone's files of an earlier save with another `max_shard_size`."""
-    for pattern in ("model.weights.*", "model_[0-9]*.weights.h5"):
-        for path in folder.glob(pattern):
-            if path.name not in written:
-                path.unlink()
 
 
 def _saved_task(cls, folder, load_weights, dtype, options):
@@ -184,9 +161,9 @@ def _hugging_face_task(cls, folder, load_weights, dtype, options):
 
 def _check_backbone(cls, backbone, folder):
     """Refuses a model of another kind than the class is made for."""
-    if cls.backbone_cls and not isinstance(backbone, cls.backbone_cls):
+    if not isinstance(backbone, cls.backbone_classes):
         raise ValueError(
-            f"Expected a {cls.backbone_cls.__name__} in {folder} for {cls.__name__}. "
-            f"Received: {type(backbone).__name__}. kftune.models.TextClassifier takes "
-            "every text backbone."
+            f"Expected a {cls.backbone_classes[0].__name__} in {folder} for "
+            f"{cls.__name__}. Received: {type(backbone).__name__}. "
+            "kftune.models.TextClassifier takes every text backbone."
         )

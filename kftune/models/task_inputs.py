@@ -4,9 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kftune.models.class_labels import class_indices
-
-FEATURES = ("padding_mask", "token_ids")
+# What every KerasHub task takes beside its own arguments.
+TASK_OPTIONS = ("compile", "dtype", "name", "trainable")
 
 
 class TaskInputs:
@@ -18,14 +17,31 @@ class TaskInputs:
     - a `keras.utils.PyDataset` of tokenised batches, such as
       `kftune.data.LengthBucketed`,
     - a `tf.data.Dataset` of strings or of tokenised batches,
-    - strings in a list or array, tokenised once before the first epoch, and shuffled
-      by `fit` as any array is,
-    - a dict of arrays, `token_ids` and `padding_mask`, each `(N, T)`.
+    - strings in a list or array, or dicts of these as the preprocessor takes them,
+      tokenised once before the first epoch, and shuffled by `fit` as any array is,
+    - a dict of arrays of token ids and masks, see `feature_names`.
 
-    Labels and sample weights may be lists, arrays, or dicts of these by head. Labels
-    of one class a text are integers from 0 to C - 1, or label names of the head. Put
-    the mixin before the KerasHub class among the bases.
+    Labels and sample weights may be lists, arrays, or dicts of these by head. Put the
+    mixin before the KerasHub class among the bases.
+
+    Attributes:
+        feature_names: tuple of `str`, the keys of tokenised inputs, in order.
+        text_names: tuple of `str`, the keys of strings that come in a dict, in order.
     """
+
+    feature_names = ("padding_mask", "token_ids")
+    text_names = ()
+
+    def prepare_labels(self, y):
+        """Brings labels into the form that the loss takes.
+
+        Args:
+            y: labels as a user passes them, or `None`.
+
+        Returns:
+            Arrays, or `None`.
+        """
+        return as_arrays(y)
 
     def fit(
         self,
@@ -51,7 +67,7 @@ class TaskInputs:
 
         Raises:
             TypeError: if text is expected and something else comes.
-            ValueError: if a dict of arrays has other keys, or if a label is no class.
+            ValueError: if a dict of arrays has other keys, or if labels do not fit.
         """
         x, y, sample_weight = self._prepared(x, y, sample_weight)
         if validation_data is not None:
@@ -98,7 +114,7 @@ class TaskInputs:
             **kwargs: Passed to `keras.Model.predict`.
 
         Returns:
-            `float32` array `(N, C)`, or a dict of them by head.
+            Array of the outputs, or a dict of them by head.
         """
         x, _, _ = self._prepared(x)
         return keras.Model.predict(self, x=x, batch_size=batch_size, **kwargs)
@@ -107,7 +123,7 @@ class TaskInputs:
         """Tokenises a batch of strings; what is tokenised already passes as it is.
 
         Args:
-            x: strings, or a dict of `token_ids` and `padding_mask`.
+            x: strings, or a dict of strings or of token ids and masks.
             y: labels or `None`.
             sample_weight: weights or `None`.
 
@@ -118,12 +134,12 @@ class TaskInputs:
             ValueError: if a dict has other keys, or if strings come to a task without
                 a preprocessor.
         """
-        if isinstance(x, dict):
-            check_features(x)
+        if isinstance(x, dict) and set(x) != set(self.text_names):
+            check_features(x, self.feature_names)
             return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
         if self.preprocessor is None:
             raise ValueError(
-                f"Expected a dict of {FEATURES}, because this task has no "
+                f"Expected a dict of {self.feature_names}, because this task has no "
                 f"preprocessor. Received: {type(x).__name__}"
             )
         return super().preprocess_samples(x, y, sample_weight)
@@ -132,19 +148,19 @@ class TaskInputs:
         """Runs the model.
 
         Args:
-            inputs: dict of `token_ids` and `padding_mask`, integer tensors `(B, T)`. 1
-                in the mask means a real token.
+            inputs: dict of token ids and masks, integer tensors. 1 in a mask means a
+                real token.
             training: `bool`, whether dropout acts.
             mask: not used, as tensors carry none here.
 
         Returns:
-            `float32` tensor `(B, C)`, or a dict of them by head.
+            The outputs of the task.
 
         Raises:
             ValueError: if the dict has other keys. Keras would only warn, and take
                 one tensor for the other.
         """
-        check_features(inputs)
+        check_features(inputs, self.feature_names)
         return super().call(inputs, training=training, mask=mask)
 
     def _prepared(self, x, y=None, sample_weight=None):
@@ -157,29 +173,34 @@ class TaskInputs:
             )
             return batches.prefetch(tf.data.AUTOTUNE), y, sample_weight
         x = as_arrays(x) if isinstance(x, dict) else x
-        y = class_indices(as_arrays(y), self.head)
-        samples = self.preprocess_samples(x, y, as_arrays(sample_weight))
+        samples = self.preprocess_samples(
+            x, self.prepare_labels(y), as_arrays(sample_weight)
+        )
         return keras.utils.unpack_x_y_sample_weight(samples)
 
     def _prepared_validation(self, data):
         if isinstance(data, keras.utils.PyDataset | tf.data.Dataset):
             return self._prepared(data)[0]
+        # Keras would take a list of two or three strings for such a tuple.
+        if isinstance(data, list) and all(isinstance(x, str | bytes) for x in data):
+            return self._prepared(data)
         return self._prepared(*keras.utils.unpack_x_y_sample_weight(data))
 
 
-def check_features(features):
-    """Checks that a dict holds `token_ids` and `padding_mask` and nothing else.
+def check_features(features, names):
+    """Checks that a dict holds the given keys and nothing else.
 
     Args:
         features: dict.
+        names: tuple of `str`.
 
     Raises:
         ValueError: if it does not; names the keys.
     """
-    if not isinstance(features, dict) or sorted(features) != sorted(FEATURES):
+    if not isinstance(features, dict) or sorted(features) != sorted(names):
         received = sorted(features) if isinstance(features, dict) else type(features)
         raise ValueError(
-            f"Expected a dict with exactly the keys {FEATURES}. Received: {received}"
+            f"Expected a dict with exactly the keys {names}. Received: {received}"
         )
 
 

@@ -9,13 +9,13 @@ from kftune.models.backbone_states import (
     is_causal,
     layers_without_effect,
 )
+from kftune.models.class_labels import class_indices
 from kftune.models.heads import DenseHead
 from kftune.models.preset_tasks import PresetTask
-from kftune.models.task_inputs import TaskInputs
+from kftune.models.task_inputs import TASK_OPTIONS, TaskInputs, as_arrays
 from kftune.models.trainable_guard import TrainableGuard
 
 _DEFAULT_LENGTH = 512
-_TASK_OPTIONS = ("compile", "dtype", "name", "trainable")
 
 
 @keras.saving.register_keras_serializable(package="kftune")
@@ -66,7 +66,8 @@ class TextClassifier(
     ```
     """
 
-    known_options = ("pooling", *_TASK_OPTIONS)
+    backbone_classes = (keras_hub.models.Backbone,)
+    known_options = ("pooling", *TASK_OPTIONS)
 
     def __init__(self, backbone, head, preprocessor=None, *, pooling=None, **kwargs):
         self._check_arguments(backbone, kwargs)
@@ -118,6 +119,21 @@ class TextClassifier(
         names = {name: head.label_names for name, head in self.heads.items()}
         return names if self.has_several_heads else names["head"]
 
+    def prepare_labels(self, y):
+        """Makes arrays of labels, and indices of label names.
+
+        Args:
+            y: integers from 0 to C - 1, label names of the head, arrays `(N, C)`, or
+                dicts of these by head.
+
+        Returns:
+            The labels as the loss takes them.
+
+        Raises:
+            ValueError: if a label is no class; shows the first ones.
+        """
+        return class_indices(as_arrays(y), self.head)
+
     def set_sequence_length(self, sequence_length):
         """Sets the length of the preprocessor's rows.
 
@@ -160,7 +176,7 @@ class TextClassifier(
         if not hasattr(head, "__index__"):
             return cls(backbone, head, preprocessor, **options)
         for special in cls.__subclasses__():
-            if special.backbone_cls and isinstance(backbone, special.backbone_cls):
+            if isinstance(backbone, special.backbone_classes):
                 return special.with_head(backbone, head, preprocessor, **options)
         pooling = options.pop("pooling", None)
         return cls(backbone, DenseHead(head, **options), preprocessor, pooling=pooling)
@@ -222,7 +238,7 @@ class TextClassifier(
 
     def _check_arguments(self, backbone, options):
         """Refuses what is no backbone, and options that Keras would drop silently."""
-        if unknown := sorted(set(options) - set(_TASK_OPTIONS)):
+        if unknown := sorted(set(options) - set(TASK_OPTIONS)):
             raise TypeError(
                 f"Expected options of {type(self).__name__}: "
                 f"{sorted(self.known_options)}. Received: {unknown}. A DenseHead gets "

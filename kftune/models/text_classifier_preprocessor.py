@@ -5,11 +5,10 @@ import keras_hub
 import numpy as np
 import tensorflow as tf
 
-from kftune.models.fast_tokenizers import fast_tokenizer
 from kftune.models.preset_preprocessor import PresetPreprocessor
 from kftune.models.texts import as_texts
+from kftune.models.token_rows import RowTokenizer, padded
 
-_TEXTS_AT_ONCE = 4096
 _SIDES = ("left", "right")
 
 
@@ -77,8 +76,7 @@ class TextClassifierPreprocessor(
         self.add_start_token = add_start_token
         self.add_end_token = add_end_token
         self.check_length(sequence_length)
-        self._fast_tokenizer = None
-        self._fast_vocabulary = None
+        self._tokenize = RowTokenizer()
         if truncate not in _SIDES:
             raise ValueError(
                 f"Expected truncate to be one of {_SIDES}. "
@@ -140,8 +138,7 @@ class TextClassifierPreprocessor(
         room = self._room()
         return [
             np.array([*start, *self._truncated(ids, room), *end], "int32")
-            for first in range(0, len(texts), _TEXTS_AT_ONCE)
-            for ids in self._tokenize(texts[first : first + _TEXTS_AT_ONCE])
+            for ids in self._tokenize(self.tokenizer, texts)
         ]
 
     def get_config(self):
@@ -156,11 +153,7 @@ class TextClassifierPreprocessor(
         """Token ids and mask of eager texts, as NumPy arrays."""
         texts, several = as_texts(x)
         rows = self.tokenize_rows(texts)
-        token_ids = np.full((len(rows), self._length()), self._pad_id(), "int32")
-        for padded, row in zip(token_ids, rows, strict=True):
-            padded[: len(row)] = row
-        lengths = np.array([len(row) for row in rows], "int32")
-        padding_mask = np.arange(self._length()) < lengths[:, None]
+        token_ids, padding_mask = padded(rows, self._length(), self._pad_id())
         return (token_ids, padding_mask) if several else (token_ids[0], padding_mask[0])
 
     def _pack_in_graph(self, x):
@@ -169,17 +162,6 @@ class TextClassifierPreprocessor(
         if self.truncate == "left":
             token_ids = token_ids[..., -self._room() :]
         return self.packer(token_ids)
-
-    def _tokenize(self, texts):
-        """Token ids of each text, without start and end token."""
-        vocabulary = getattr(self.tokenizer, "vocabulary", None)
-        if self._fast_tokenizer is None or self._fast_vocabulary is not vocabulary:
-            self._fast_tokenizer = fast_tokenizer(self.tokenizer)
-            self._fast_vocabulary = vocabulary
-        if self._fast_tokenizer is None:
-            return self.tokenizer.tokenize(texts)
-        encodings = self._fast_tokenizer.encode_batch_fast(texts)
-        return [encoding.ids for encoding in encodings]
 
     def _truncated(self, ids, room):
         return ids[:room] if self.truncate == "right" else ids[-room:]

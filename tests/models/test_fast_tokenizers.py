@@ -1,8 +1,10 @@
 import keras_hub
 import pytest
 import transformers
+from translation_files import needs_data, real_lines
 
 from kftune.models.fast_tokenizers import fast_tokenizer
+from kftune.models.gpt2.gpt2_tokenizer_trainer import train_gpt2_tokenizer
 
 ODD_TEXTS = [
     "The film isn't bad, they've said.",
@@ -36,6 +38,17 @@ def reference(bpe_folder):
 def test_gpt2_ids_are_those_of_transformers(gpt2_tokenizer, reference, text):
     ids = fast_tokenizer(gpt2_tokenizer).encode(text).ids
     assert ids == reference(text)["input_ids"]
+
+
+@pytest.mark.large
+@needs_data
+def test_gpt2_ids_of_real_text_are_those_of_transformers(tmp_path):
+    texts = [text for lang in ("en", "de") for text in real_lines(lang, 2000)]
+    folder = train_gpt2_tokenizer(texts[::2], tmp_path, vocabulary_size=2000)
+    files = [str(folder / name) for name in ("vocabulary.json", "merges.txt")]
+    ours = fast_tokenizer(keras_hub.models.GPT2Tokenizer(*files)).encode_batch(texts)
+    theirs = transformers.GPT2Tokenizer(vocab=files[0], merges=files[1])(texts)
+    assert [row.ids for row in ours] == theirs["input_ids"]
 
 
 def test_the_header_of_the_merges_file_is_no_rule(gpt2_tokenizer, reference):

@@ -112,8 +112,8 @@ def test_hugging_face_is_asked_for_weights_of_one_kind(monkeypatch, tmp_path):
     assert locate("hf://owner/name") == tmp_path
     ((repository, patterns, local),) = asked
     assert (repository, local) == ("owner/name", False)
-    assert "*.safetensors" in patterns
-    assert "pytorch_model.bin" not in patterns
+    assert {"*.safetensors", "*.spm", "*.model"} <= set(patterns)
+    assert not any("bin" in pattern for pattern in patterns)
 
 
 def test_pytorch_weights_are_asked_for_when_there_are_no_others(monkeypatch, tmp_path):
@@ -125,7 +125,7 @@ def test_pytorch_weights_are_asked_for_when_there_are_no_others(monkeypatch, tmp
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     locate("hf://owner/name")
-    assert asked[-1] == "pytorch_model.bin"
+    assert asked[-1] == "pytorch_model*.bin"  # one file or several
 
 
 def test_a_hub_that_does_not_answer_is_named(monkeypatch):

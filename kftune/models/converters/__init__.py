@@ -1,1 +1,1 @@
-"""Reads checkpoints that other libraries wrote."""
+"""Reads checkpoints that other libraries wrote, and writes some for them."""

@@ -11,9 +11,10 @@ import safetensors.numpy
 
 from kftune.files import inside
 
-_SAFETENSORS = "model.safetensors"
+WEIGHTS_FILE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 _TORCH = "pytorch_model.bin"
+_TORCH_INDEX = "pytorch_model.bin.index.json"
 
 
 def read_json(folder, name):
@@ -44,8 +45,24 @@ def read_json(folder, name):
     return content
 
 
+def read_json_if_there(folder, name):
+    """Reads a JSON object that a folder may lack.
+
+    Args:
+        folder: `Path`.
+        name: `str`, of a file in it.
+
+    Returns:
+        `dict`, empty if there is no such file.
+
+    Raises:
+        ValueError: if it holds no JSON object.
+    """
+    return read_json(folder, name) if inside(folder, name).is_file() else {}
+
+
 def check_settings(config, accepted, folder):
-    """Checks that a checkpoint's settings are those that KerasHub computes.
+    """Checks that a checkpoint's settings are those that are computed here.
 
     Args:
         config: `dict`, its `config.json`.
@@ -63,7 +80,7 @@ def check_settings(config, accepted, folder):
     ]
     if wrong:
         raise ValueError(
-            f"Expected a {config.get('model_type')} as KerasHub computes it. Received "
+            f"Expected a {config.get('model_type')} as it is computed here. Received "
             f"in {folder}: {', '.join(wrong)}"
         )
 
@@ -72,8 +89,9 @@ def check_settings(config, accepted, folder):
 def safetensors_folder(folder):
     """Gives a folder with the same model whose weights are safetensors.
 
-    A `pytorch_model.bin` is read with `torch.load(weights_only=True)`, which runs no
-    code from the file, and written to a temporary folder.
+    `pytorch_model.bin`, in one file or several, is read with
+    `torch.load(weights_only=True)`, which runs no code from the file, and written to a
+    temporary folder.
 
     Args:
         folder: `Path` of a Hugging Face folder.
@@ -85,19 +103,22 @@ def safetensors_folder(folder):
         FileNotFoundError: if the folder holds no weights that can be read.
         ModuleNotFoundError: if `pytorch_model.bin` is there and PyTorch is not.
     """
-    if any((folder / name).is_file() for name in (_SAFETENSORS, _INDEX)):
+    if any((folder / name).is_file() for name in (WEIGHTS_FILE, _INDEX)):
         yield folder
         return
-    if not (folder / _TORCH).is_file():
+    if not any((folder / name).is_file() for name in (_TORCH, _TORCH_INDEX)):
         raise FileNotFoundError(
-            f"Expected {_SAFETENSORS}, {_INDEX} or {_TORCH} in {folder}. Received: "
-            f"{sorted(path.name for path in folder.iterdir())}"
+            f"Expected {WEIGHTS_FILE}, {_INDEX}, {_TORCH} or {_TORCH_INDEX} in "
+            f"{folder}. Received: {sorted(path.name for path in folder.iterdir())}"
         )
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary)
         for path in (*folder.glob("*.json"), *folder.glob("*.txt")):
             shutil.copy(path, copy)
-        safetensors.numpy.save_file(_torch_arrays(folder), copy / _SAFETENSORS)
+        arrays = {}
+        for path in _files(folder, _TORCH, _TORCH_INDEX):
+            arrays |= _torch_arrays(path)
+        safetensors.numpy.save_file(arrays, copy / WEIGHTS_FILE)
         yield copy
 
 
@@ -111,7 +132,7 @@ def tensor_shapes(folder):
         Dict of name to shape, a tuple of `int`.
     """
     shapes = {}
-    for path in _files(folder):
+    for path in _files(folder, WEIGHTS_FILE, _INDEX):
         with safetensors.safe_open(path, framework="np") as file:
             for name in file.keys():  # noqa: SIM118 (not a dict)
                 shapes[name] = tuple(file.get_slice(name).get_shape())
@@ -128,37 +149,37 @@ def read_tensor(folder, name):
     Returns:
         NumPy array.
     """
-    for path in _files(folder):
+    for path in _files(folder, WEIGHTS_FILE, _INDEX):
         with safetensors.safe_open(path, framework="np") as file:
             if name in file.keys():  # noqa: SIM118 (not a dict)
                 return file.get_tensor(name)
     raise KeyError(name)
 
 
-def _files(folder):
-    """The safetensors files of a folder, one or several."""
-    if not (folder / _INDEX).is_file():
-        return [folder / _SAFETENSORS]
-    names = set(read_json(folder, _INDEX)["weight_map"].values())
+def _files(folder, one, index):
+    """The files with weights of a folder, one or several."""
+    if not (folder / index).is_file():
+        return [folder / one]
+    names = set(read_json(folder, index)["weight_map"].values())
     return [inside(folder, name) for name in sorted(names)]
 
 
-def _torch_arrays(folder):
-    """The tensors of `pytorch_model.bin` as NumPy arrays."""
+def _torch_arrays(path):
+    """The tensors of a PyTorch file as NumPy arrays."""
     try:
         import torch
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"{folder / _TORCH} needs PyTorch to be read: pip install 'kftune[torch]', "
-            f"or save the model as {_SAFETENSORS}."
+            f"{path} needs PyTorch to be read: pip install 'kftune[torch]', or save "
+            f"the model as {WEIGHTS_FILE}."
         ) from error
     try:
-        state = torch.load(folder / _TORCH, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds; its advice is to run code
         raise ValueError(
-            f"Expected nothing but tensors in {folder / _TORCH}. Received a file that "
-            f"is broken, or would run code when it is read ({type(error).__name__}). "
-            f"Nothing was run. Save the model as {_SAFETENSORS}."
+            f"Expected nothing but tensors in {path}. Received a file that is broken, "
+            f"or would run code when it is read ({type(error).__name__}). Nothing was "
+            f"run. Save the model as {WEIGHTS_FILE}."
         ) from error
     return {
         name: (tensor.float() if tensor.is_floating_point() else tensor).numpy()

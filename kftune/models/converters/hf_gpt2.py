@@ -2,6 +2,7 @@
 
 import keras_hub
 
+from kftune.models.converters.hf_byte_pairs import read_byte_pairs
 from kftune.models.converters.hf_files import (
     check_settings,
     read_json,
@@ -9,15 +10,45 @@ from kftune.models.converters.hf_files import (
     safetensors_folder,
     tensor_shapes,
 )
+from kftune.models.converters.tensor_row import TensorRow, dense_rows, norm_rows
+from kftune.models.converters.tensor_table import TensorTable, load_tensors
+from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
 
 _HEAD = "score.weight"
+_SETTINGS = {
+    "vocab_size": "vocabulary_size",
+    "n_embd": "hidden_dim",
+    "n_layer": "num_layers",
+    "n_head": "num_heads",
+    "n_positions": "max_sequence_length",
+    "resid_pdrop": "dropout",
+}
 _COMPUTED_HERE = {
     "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
     "layer_norm_epsilon": (1e-5,),
     "scale_attn_weights": (True,),
     "scale_attn_by_inverse_layer_idx": (False,),
     "add_cross_attention": (False,),
+    "tie_word_embeddings": (True,),
 }
+_QUERY_KEY_VALUE = tuple(
+    f"_self_attention_layer._{name}_dense" for name in ("query", "key", "value")
+)
+_BLOCK = [
+    norm_rows("ln_1", "_self_attention_layer_norm"),
+    dense_rows("attn.c_attn", _QUERY_KEY_VALUE, transposed=False),
+    dense_rows(
+        "attn.c_proj",
+        "_self_attention_layer._output_dense",
+        input_axes=2,
+        transposed=False,
+    ),
+    norm_rows("ln_2", "_feedforward_layer_norm"),
+    dense_rows("mlp.c_fc", "_feedforward_intermediate_dense", transposed=False),
+    dense_rows("mlp.c_proj", "_feedforward_output_dense", transposed=False),
+]
+# Heads of other tasks; and causal masks, which old checkpoints hold as h.0.attn.bias.
+_IGNORED = r"(?!h\.|wte\.|wpe\.|ln_f\.).*|h\.\d+\.attn\.(masked_)?bias"
 
 
 def read_gpt2_backbone(folder, *, load_weights=True, dtype=None):
@@ -29,32 +60,74 @@ def read_gpt2_backbone(folder, *, load_weights=True, dtype=None):
         dtype: `str`, dtype policy or `None` for Keras's own.
 
     Returns:
-        `keras_hub.models.GPT2Backbone`.
+        `kftune.models.GPT2Backbone`.
 
     Raises:
         FileNotFoundError: if there are no weights to read.
-        ValueError: if the model computes something that KerasHub's GPT-2 does not, or
-            if tensors are missing, of another shape, or more than the model has; lists
+        ValueError: if the model computes something that our GPT-2 does not, or if
+            tensors are missing, of another shape, or more than the model has; lists
             them all.
     """
     config = read_json(folder, "config.json")
-    accepted = {**_COMPUTED_HERE, "n_inner": (None, 4 * config["n_embd"])}
-    check_settings(config, accepted, folder)
-    if not load_weights:
-        return keras_hub.models.GPT2Backbone.from_preset(
-            str(folder), load_weights=False, dtype=dtype
-        )
-    with safetensors_folder(folder) as readable:
-        _check_tensors(config, tensor_shapes(readable), folder)
-        return keras_hub.models.GPT2Backbone.from_preset(str(readable), dtype=dtype)
+    check_settings(config, _COMPUTED_HERE, folder)
+    backbone = GPT2Backbone(
+        **{ours: config[theirs] for theirs, ours in _SETTINGS.items()},
+        intermediate_dim=config.get("n_inner") or 4 * config["n_embd"],
+        dtype=dtype,
+    )
+    if load_weights:
+        load_tensors(gpt2_table(backbone), folder)
+    return backbone
+
+
+def gpt2_config(backbone):
+    """Gives what `config.json` says of the architecture.
+
+    Args:
+        backbone: GPT-2 of kftune or of KerasHub.
+
+    Returns:
+        `dict`.
+    """
+    return {
+        "model_type": "gpt2",
+        "architectures": ["GPT2LMHeadModel"],
+        **{theirs: getattr(backbone, ours) for theirs, ours in _SETTINGS.items()},
+        "n_inner": backbone.intermediate_dim,
+        "embd_pdrop": backbone.dropout,
+        "attn_pdrop": backbone.dropout,
+        **{theirs: values[0] for theirs, values in _COMPUTED_HERE.items()},
+    }
+
+
+def gpt2_table(backbone):
+    """Makes the table between a file with a GPT-2 and a backbone.
+
+    Args:
+        backbone: GPT-2 of kftune or of KerasHub.
+
+    Returns:
+        `TensorTable`.
+    """
+    tokens, positions = (backbone.token_embedding,), (backbone.position_embedding,)
+    copies = ("lm_head.weight",)
+    prefix = "transformer."
+    rows = [
+        TensorRow(f"{prefix}wte.weight", tokens, "embeddings", 1, copies=copies),
+        TensorRow(f"{prefix}wpe.weight", positions, "position_embeddings", 1),
+        *norm_rows("ln_f", "layer_norm")(prefix, backbone),
+    ]
+    for index, block in enumerate(backbone.transformer_layers):
+        for make_rows in _BLOCK:
+            rows += make_rows(f"{prefix}h.{index}.", block)
+    return TensorTable(rows, prefix, ignored=_IGNORED)
 
 
 def read_gpt2_tokenizer(folder):
     """Reads GPT-2's vocabulary and merges.
 
     Args:
-        folder: `Path` with `vocab.json` and `merges.txt`, or with the `tokenizer.json`
-            that transformers 5 writes in their place.
+        folder: `Path` with `vocab.json` and `merges.txt`, or with `tokenizer.json`.
 
     Returns:
         `keras_hub.models.GPT2Tokenizer`.
@@ -63,22 +136,7 @@ def read_gpt2_tokenizer(folder):
         FileNotFoundError: if there is neither.
         ValueError: if `tokenizer.json` holds no byte-pair vocabulary.
     """
-    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        vocabulary = read_json(folder, "vocab.json")
-        merges = (folder / "merges.txt").read_text("utf-8").split("\n")
-    else:
-        tokenizer = read_json(folder, "tokenizer.json")
-        model = tokenizer["model"]
-        if model.get("type") != "BPE":
-            raise ValueError(
-                f"Expected a BPE vocabulary in {folder / 'tokenizer.json'}. "
-                f"Received: {model.get('type')!r}"
-            )
-        added = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
-        vocabulary = {**model["vocab"], **added}
-        merges = [m if isinstance(m, str) else " ".join(m) for m in model["merges"]]
-    merges = [m for m in merges if m and not m.startswith("#version")]
-    return keras_hub.models.GPT2Tokenizer(vocabulary, merges)
+    return keras_hub.models.GPT2Tokenizer(*read_byte_pairs(folder))
 
 
 def gpt2_head_options(folder):
@@ -123,52 +181,3 @@ def _label_names(config, num_classes):
     names = [by_id.get(i, f"LABEL_{i}") for i in range(num_classes)]
     unnamed = all(name == f"LABEL_{i}" for i, name in enumerate(names))
     return None if unnamed or len(set(names)) < num_classes else names
-
-
-def _check_tensors(config, found, folder):
-    """Raises one error about every tensor that is missing, misshapen or left over."""
-    bare = {name.removeprefix("transformer."): shape for name, shape in found.items()}
-    wanted = _expected_shapes(config)
-    wrong = [
-        f"{name}: expected {shape}, received {bare.get(name, 'nothing')}"
-        for name, shape in wanted.items()
-        if bare.get(name) != shape
-    ]
-    # Old checkpoints also hold the causal mask, h.0.attn.bias, which is no weight.
-    wrong += [
-        f"{name}: expected no such layer"
-        for name in sorted(bare.keys() - wanted.keys())
-        if name.startswith("h.") and not name.endswith((".attn.bias", ".masked_bias"))
-    ]
-    if wrong:
-        raise ValueError(
-            f"Expected the tensors that config.json in {folder} tells of. "
-            f"{len(wrong)} do not fit:\n  " + "\n  ".join(wrong)
-        )
-
-
-def _expected_shapes(config):
-    width = config["n_embd"]
-    shapes = {
-        "wte.weight": (config["vocab_size"], width),
-        "wpe.weight": (config["n_positions"], width),
-        "ln_f.weight": (width,),
-        "ln_f.bias": (width,),
-    }
-    block = {
-        "ln_1.weight": (width,),
-        "ln_1.bias": (width,),
-        "attn.c_attn.weight": (width, 3 * width),
-        "attn.c_attn.bias": (3 * width,),
-        "attn.c_proj.weight": (width, width),
-        "attn.c_proj.bias": (width,),
-        "ln_2.weight": (width,),
-        "ln_2.bias": (width,),
-        "mlp.c_fc.weight": (width, 4 * width),
-        "mlp.c_fc.bias": (4 * width,),
-        "mlp.c_proj.weight": (4 * width, width),
-        "mlp.c_proj.bias": (width,),
-    }
-    for index in range(config["n_layer"]):
-        shapes |= {f"h.{index}.{name}": shape for name, shape in block.items()}
-    return shapes

@@ -6,6 +6,7 @@ import keras
 import keras_hub
 
 from kftune.files import write_aside
+from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
 
 
 def save_float16_preset(backbone, tokenizer, folder, dropout=0.1):
@@ -16,7 +17,7 @@ def save_float16_preset(backbone, tokenizer, folder, dropout=0.1):
     in 2048 for weights from 6e-5 to 65504.
 
     Args:
-        backbone: `keras_hub.models.GPT2Backbone`.
+        backbone: `GPT2Backbone`, kftune's or KerasHub's.
         tokenizer: `keras_hub.tokenizers.GPT2Tokenizer`.
         folder: str or path, replaced as a whole when it is complete.
         dropout: float, 0 to 1, the rate with which the preset is fine-tuned.
@@ -28,6 +29,8 @@ def save_float16_preset(backbone, tokenizer, folder, dropout=0.1):
         ValueError: If a weight is too large for float16, or not finite. Nothing
             is written.
     """
+    if isinstance(backbone, GPT2Backbone):
+        backbone = backbone.to_keras_hub()
     half = _copy(backbone, dtype="float16")
     _check_finite(backbone, half)
     preprocessor = keras_hub.models.GPT2CausalLMPreprocessor(

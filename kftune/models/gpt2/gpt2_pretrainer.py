@@ -16,7 +16,7 @@ def gpt2_pretrainer(backbone, teacher_dim=None):
     https://arxiv.org/abs/1503.02531).
 
     Args:
-        backbone: `keras_hub.models.GPT2Backbone`, hidden size D, vocabulary V.
+        backbone: `GPT2Backbone`, kftune's or KerasHub's, hidden size D, vocabulary V.
         teacher_dim: int, the size E of the teacher's embedding; `None`: no teacher.
 
     Returns:

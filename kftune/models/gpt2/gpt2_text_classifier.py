@@ -3,6 +3,7 @@
 import keras
 import keras_hub
 
+from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
 from kftune.models.gpt2.gpt2_text_classifier_preprocessor import (
     GPT2TextClassifierPreprocessor,
 )
@@ -30,7 +31,7 @@ class GPT2TextClassifier(TextClassifier):
     `transformers.GPT2ForSequenceClassification`. Letters: B batch, T length, C outputs.
 
     Args:
-        backbone: `keras_hub.models.GPT2Backbone`.
+        backbone: `GPT2Backbone`, kftune's or KerasHub's.
         num_classes: `int`. C: classes, labels, or numbers to predict.
         preprocessor: `GPT2TextClassifierPreprocessor`, or `None` if inputs are
             tokenised.
@@ -53,7 +54,7 @@ class GPT2TextClassifier(TextClassifier):
 
     Example:
     ```python
-    backbone = keras_hub.models.GPT2Backbone(
+    backbone = kftune.models.GPT2Backbone(
         vocabulary_size=50, num_layers=2, num_heads=2, hidden_dim=8,
         intermediate_dim=16, max_sequence_length=16,
     )
@@ -62,7 +63,8 @@ class GPT2TextClassifier(TextClassifier):
     ```
     """
 
-    backbone_cls = keras_hub.models.GPT2Backbone
+    backbone_cls = keras_hub.models.GPT2Backbone  # KerasHub finds the class by it.
+    backbone_classes = (GPT2Backbone, keras_hub.models.GPT2Backbone)
     preprocessor_cls = GPT2TextClassifierPreprocessor
     known_options = (*_HEAD_OPTIONS, *TextClassifier.known_options)
 
@@ -78,7 +80,7 @@ class GPT2TextClassifier(TextClassifier):
         """Makes the task; see `TextClassifier.with_head`.
 
         Args:
-            backbone: `keras_hub.models.GPT2Backbone`.
+            backbone: `GPT2Backbone`, kftune's or KerasHub's.
             head: `int`, the outputs of the new head.
             preprocessor: `GPT2TextClassifierPreprocessor` or `None`.
             **options: As for the constructor.

@@ -1,0 +1,106 @@
+"""GPT-2 that is trained on text and goes on with text."""
+
+import keras
+import keras_hub
+
+from kftune.models.converters.hf_files import read_json_if_there
+from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
+from kftune.models.gpt2.gpt2_causal_lm_preprocessor import GPT2CausalLMPreprocessor
+from kftune.models.language_model import LanguageModel
+from kftune.models.preset_language_model import PresetLanguageModel
+from kftune.models.preset_tokenizers import load_tokenizer
+
+
+@keras.saving.register_keras_serializable(package="kftune")
+class GPT2CausalLM(LanguageModel, PresetLanguageModel, keras_hub.models.CausalLM):
+    """A language model on kftune's GPT-2: `fit` on texts, `generate` from prompts.
+
+    It is used as `keras_hub.models.GPT2CausalLM` is, generates the same tokens, and
+    does so faster. Letters: B batch, T length, V vocabulary.
+
+    Args:
+        backbone: `kftune.models.GPT2Backbone`.
+        preprocessor: `GPT2CausalLMPreprocessor`, or `None` if inputs are tokenised.
+        **kwargs: `name`, `trainable`, `dtype` and `compile`, passed to
+            `keras_hub.models.CausalLM`.
+
+    Call arguments:
+        inputs: dict of `token_ids` and `padding_mask`, integer tensors `(B, T)`. 1 in
+            the mask means a real token.
+
+    Returns:
+        Logits of the next tokens, float tensor `(B, T, V)`.
+
+    Raises:
+        TypeError: if there is no such option, or if the backbone is another one.
+        ValueError: if the preprocessor makes rows longer than the backbone's positions.
+
+    Example:
+    ```python
+    task = GPT2CausalLM.from_preset("gpt2_tiny_en")
+    task.fit(["A treat.", "A bore."], epochs=2)
+    task.compile(sampler="greedy")
+    task.generate(["The film"], max_length=16)
+    task.save_to_preset("runs/gpt2")  # keras_hub.models.CausalLM.from_preset takes it
+    ```
+    """
+
+    backbone_cls = GPT2Backbone
+    preprocessor_cls = GPT2CausalLMPreprocessor
+
+    def __init__(self, backbone, preprocessor=None, **kwargs):
+        self.check_task(backbone, preprocessor, kwargs)
+
+        # === Layers ===
+        self.backbone = backbone
+        self.preprocessor = preprocessor
+
+        # === Functional Model ===
+        inputs = backbone.input
+        outputs = backbone.logits(backbone(inputs))
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+
+    @classmethod
+    def read_preprocessor(cls, folder):
+        """Reads the preprocessor of KerasHub's GPT-2 as kftune's.
+
+        Args:
+            folder: `Path` of a preset folder.
+
+        Returns:
+            `GPT2CausalLMPreprocessor`.
+        """
+        saved = read_json_if_there(folder, "preprocessor.json")
+        if saved.get("class_name") != GPT2CausalLMPreprocessor.__name__:
+            return GPT2CausalLMPreprocessor(load_tokenizer(folder))
+        preprocessor = GPT2CausalLMPreprocessor.from_config(saved["config"])
+        preprocessor.load_preset_assets(str(folder))
+        return preprocessor
+
+    def to_keras_hub(self):
+        """Makes KerasHub's task with these weights; LoRA is merged into them.
+
+        Returns:
+            `keras_hub.models.GPT2CausalLM`, not compiled.
+        """
+        preprocessor = self.preprocessor
+        if preprocessor is not None:
+            preprocessor = keras_hub.models.GPT2CausalLMPreprocessor(
+                preprocessor.tokenizer,
+                preprocessor.sequence_length,
+                preprocessor.add_start_token,
+                preprocessor.add_end_token,
+            )
+        return keras_hub.models.GPT2CausalLM(
+            self.backbone.to_keras_hub(), preprocessor, compile=False
+        )
+
+    def write_task(self, folder, max_shard_size):
+        """Writes the files of KerasHub's task, which opens without kftune.
+
+        Args:
+            folder: `Path` of an empty folder.
+            max_shard_size: as in `save_to_preset`.
+        """
+        theirs = self.to_keras_hub()
+        theirs.save_to_preset(str(folder), max_shard_size=max_shard_size)

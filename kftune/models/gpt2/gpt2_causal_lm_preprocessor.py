@@ -1,0 +1,138 @@
+"""From strings to what GPT-2 is trained on and prompted with."""
+
+import keras
+import keras_hub
+import numpy as np
+import tensorflow as tf
+
+from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
+from kftune.models.texts import as_texts
+from kftune.models.token_rows import RowTokenizer, check_room, padded
+
+
+@keras.saving.register_keras_serializable(package="kftune")
+class GPT2CausalLMPreprocessor(keras_hub.models.GPT2CausalLMPreprocessor):
+    """Packs each text as `<|endoftext|> text <|endoftext|>`; every token has the next.
+
+    Arguments and methods are those of `keras_hub.models.GPT2CausalLMPreprocessor`.
+    Outside a TensorFlow graph the ids are those of transformers, at a cost that grows
+    evenly with the text; in a graph KerasHub's tokenizer runs, see
+    `kftune.models.TextClassifierPreprocessor`. Prompts get a start token only with
+    `add_start_token`. Letters: B batch, T `sequence_length`.
+
+    Args:
+        tokenizer: `keras_hub.models.GPT2Tokenizer`.
+        sequence_length: `int`. T, in tokens.
+        add_start_token: `bool`. Whether `<|endoftext|>` comes before the text.
+        add_end_token: `bool`. Whether it comes after the text, also if the text is cut.
+        **kwargs: Passed to `keras_hub.models.GPT2CausalLMPreprocessor`.
+
+    Call arguments:
+        x: strings: one, a list, an array or a tensor of shape `(B,)`.
+        y: `None`: the labels are the next tokens.
+        sample_weight: `None`.
+
+    Returns:
+        Tuple of `{"token_ids": int32 (B, T), "padding_mask": bool (B, T)}`, the next
+        tokens, `int32 (B, T)`, and their weights, `bool (B, T)`, True where a real
+        token follows. One string gives `(T,)`.
+
+    Raises:
+        TypeError: if something is not a string; names the first ones by index.
+        ValueError: if labels or weights are given.
+
+    Example:
+    ```python
+    tokenizer = keras_hub.models.GPT2Tokenizer(
+        {"<|endoftext|>": 3, "!": 0, "a": 1, "b": 2}, merges=[]
+    )
+    preprocessor = GPT2CausalLMPreprocessor(tokenizer, sequence_length=6)
+    x, y, sample_weight = preprocessor(["ab!"])
+    x["token_ids"], y  # [[3, 1, 2, 0, 3, 0]], [[1, 2, 0, 3, 0, 0]]
+    preprocessor.generate_preprocess(["ab!"])["token_ids"]  # [[3, 1, 2, 0, 0, 0]]
+    ```
+    """
+
+    backbone_cls = GPT2Backbone
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._tokenize = RowTokenizer()
+
+    def call(self, x, y=None, sample_weight=None, sequence_length=None):
+        """See the class."""
+        if y is not None or sample_weight is not None:
+            raise ValueError(
+                "Expected texts alone, because the labels of a causal language model "
+                "are their own next tokens. Received labels or sample weights, too."
+            )
+        if tf.is_symbolic_tensor(x):
+            return super().call(x, sequence_length=sequence_length)
+        length = sequence_length or self.sequence_length
+        texts, several = as_texts(x)
+        rows = self._rows(texts, length + 1)
+        token_ids, mask = padded(rows, length + 1, self.tokenizer.pad_token_id)
+        if not several:
+            token_ids, mask = token_ids[0], mask[0]
+        features = {
+            "token_ids": token_ids[..., :-1],
+            "padding_mask": mask[..., :-1],
+        }
+        return features, token_ids[..., 1:], mask[..., 1:]
+
+    def tokenize_rows(self, texts):
+        """Tokenises many texts once, for batches that are padded later.
+
+        Args:
+            texts: strings, in any container that `call` takes. N of them.
+
+        Returns:
+            List of N `int32` arrays `(length,)`, start and end token among them,
+            `length <= sequence_length + 1`: as many predict or are predicted.
+
+        Raises:
+            TypeError: if something is not a string; names the first ones by index.
+        """
+        texts, _ = as_texts(texts)
+        rows = self._rows(texts, self.sequence_length + 1)
+        return [np.array(row, "int32") for row in rows]
+
+    def generate_preprocess(self, x, sequence_length=None):
+        """Makes the beginning of rows that `generate` goes on with.
+
+        Args:
+            x: strings, as for `call`.
+            sequence_length: `int` or `None` for that of the preprocessor. T.
+
+        Returns:
+            `{"token_ids": int32 (B, T), "padding_mask": bool (B, T)}`.
+
+        Raises:
+            TypeError: if something is not a string; names the first ones by index.
+            ValueError: if a prompt has more than T tokens.
+        """
+        if tf.is_symbolic_tensor(x):
+            return super().generate_preprocess(x, sequence_length=sequence_length)
+        length = sequence_length or self.sequence_length
+        texts, several = as_texts(x)
+        start = self._start_ids()
+        rows = [[*start, *ids] for ids in self._tokenize(self.tokenizer, texts)]
+        check_room(rows, length)
+        token_ids, mask = padded(rows, length, self.tokenizer.pad_token_id)
+        if not several:
+            token_ids, mask = token_ids[0], mask[0]
+        return {"token_ids": token_ids, "padding_mask": mask}
+
+    def _rows(self, texts, length):
+        """Token ids with start and end token, at most `length` of them."""
+        start, end = self._start_ids(), self._end_ids()
+        room = length - len(start) - len(end)
+        return [
+            [*start, *ids[:room], *end] for ids in self._tokenize(self.tokenizer, texts)
+        ]
+
+    def _start_ids(self):
+        return [self.tokenizer.start_token_id] if self.add_start_token else []
+
+    def _end_ids(self):
+        return [self.tokenizer.end_token_id] if self.add_end_token else []

@@ -1,0 +1,78 @@
+"""From texts to rows of token ids outside a TensorFlow graph, and to padded arrays."""
+
+import numpy as np
+
+from kftune.models.fast_tokenizers import fast_tokenizer
+
+_TEXTS_AT_ONCE = 4096
+
+
+class RowTokenizer:
+    """Tokenises lists of texts; with transformers' ids where kftune has a fast way.
+
+    See `kftune.models.fast_tokenizers`; for other models the KerasHub tokenizer runs.
+    What was built for a tokenizer is kept until its vocabulary changes.
+    """
+
+    def __init__(self):
+        self._fast = None
+        self._source = (None, None)
+
+    def __call__(self, tokenizer, texts):
+        """Tokenises texts.
+
+        Args:
+            tokenizer: a `keras_hub.tokenizers.Tokenizer`.
+            texts: list of N `str`.
+
+        Yields:
+            N lists of `int`, without start and end token.
+        """
+        source = (tokenizer, getattr(tokenizer, "vocabulary", None))
+        if any(x is not y for x, y in zip(source, self._source, strict=True)):
+            self._fast, self._source = fast_tokenizer(tokenizer), source
+        for first in range(0, len(texts), _TEXTS_AT_ONCE):
+            batch = texts[first : first + _TEXTS_AT_ONCE]
+            if self._fast is None:
+                yield from tokenizer.tokenize(batch)
+            else:
+                for encoding in self._fast.encode_batch_fast(batch):
+                    yield encoding.ids
+
+
+def padded(rows, length, pad_token_id):
+    """Pads rows on the right.
+
+    Args:
+        rows: list of N lists or arrays of `int`, none longer than T.
+        length: `int`. T.
+        pad_token_id: `int`.
+
+    Returns:
+        Tuple of token ids, `int32` array `(N, T)`, and the mask, `bool` array of the
+        same shape, True where a real token stands.
+    """
+    token_ids = np.full((len(rows), length), pad_token_id, "int32")
+    for padded_row, row in zip(token_ids, rows, strict=True):
+        padded_row[: len(row)] = row
+    lengths = np.array([len(row) for row in rows], "int32")
+    return token_ids, np.arange(length) < lengths[:, None]
+
+
+def check_room(rows, length):
+    """Checks that prompts fit into the rows that are generated.
+
+    Args:
+        rows: list of lists of `int`.
+        length: `int`, in tokens.
+
+    Raises:
+        ValueError: if one is longer; names the first by index.
+    """
+    for index, row in enumerate(rows):
+        if len(row) > length:
+            raise ValueError(
+                f"Expected prompts of at most {length} tokens, the length of what is "
+                f"generated, prompt included. Received {len(row)} tokens at index "
+                f"{index}. Pass a larger max_length, or shorter prompts."
+            )

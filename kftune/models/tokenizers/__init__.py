@@ -1,0 +1,1 @@
+"""Tokenizers of translation models, with the ids of transformers."""

@@ -1,0 +1,1 @@
+"""The encoder-decoder Transformer, and the stack of blocks that GPT-2 shares."""

@@ -1,0 +1,285 @@
+"""From text pairs to what an encoder-decoder is trained on and prompted with."""
+
+import functools
+
+import keras
+import keras_hub
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from kftune.models.rounded_length import rounded_length
+from kftune.models.texts import as_texts
+from kftune.models.token_rows import RowTokenizer, check_room, padded
+from kftune.models.tokenizers.translation_tokenizer import TranslationTokenizer
+from kftune.models.transformer.transformer_backbone import TransformerBackbone
+
+
+@keras.saving.register_keras_serializable(package="kftune")
+class TransformerSeq2SeqLMPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
+    """Puts start and end tokens around sources and targets, and pads on the right.
+
+    Which tokens these are, a `TranslationTokenizer` (Marian, M2M100) knows. BART's are
+    `<s> source </s>` and `</s> <s> target </s>`. Other KerasHub tokenizers give
+    `source, end` and `start, target, end`.
+
+    Outside a TensorFlow graph common tokenizers give exactly the ids of transformers,
+    see `kftune.models.TextClassifierPreprocessor`. Letters: B batch, S
+    `encoder_sequence_length`, T `decoder_sequence_length`.
+
+    Args:
+        tokenizer: a `keras_hub.tokenizers.Tokenizer`.
+        encoder_sequence_length: `int`. S, in tokens. Longer sources are cut, and keep
+            their end tokens.
+        decoder_sequence_length: `int`. T, in tokens; longer targets are cut likewise.
+        **kwargs: Passed to `keras_hub.models.Seq2SeqLMPreprocessor`.
+
+    Call arguments:
+        x: source texts, strings of shape `(B,)`, one or several; or a dict of
+            `encoder_text` and `decoder_text`.
+        y: target texts, unless `x` is a dict.
+        sample_weight: `None`.
+
+    Returns:
+        Tuple of a dict of `encoder_token_ids`, `int32 (B, S)`, `encoder_padding_mask`,
+        `bool (B, S)`, `decoder_token_ids` and `decoder_padding_mask`, `(B, T)`; the
+        next tokens, `int32 (B, T)`, and their weights, `bool (B, T)`, True where a real
+        token follows.
+
+    Raises:
+        TypeError: if something is not a string; names the first ones by index.
+        ValueError: if targets are missing or not as many as sources, if weights are
+            given, or if the tokenizer lacks a start or end token.
+
+    Example:
+    ```python
+    vocabulary = {"<s>": 0, "<pad>": 1, "</s>": 2, "<mask>": 3, "a": 4, "b": 5}
+    preprocessor = TransformerSeq2SeqLMPreprocessor(
+        keras_hub.models.BartTokenizer(vocabulary, merges=[]), 5, 4
+    )
+    x, y, sample_weight = preprocessor(["ab"], ["b"])
+    x["encoder_token_ids"], x["decoder_token_ids"]  # [[0, 4, 5, 2, 1]], [[2, 0, 5, 2]]
+    y  # [[0, 5, 2, 1]]
+    ```
+    """
+
+    backbone_cls = TransformerBackbone
+
+    def __init__(
+        self,
+        tokenizer,
+        encoder_sequence_length=256,
+        decoder_sequence_length=256,
+        **kwargs,
+    ):
+        super().__init__(
+            tokenizer, encoder_sequence_length, decoder_sequence_length, **kwargs
+        )
+        self._tokenize = RowTokenizer()
+
+    def build(self, input_shape=None):
+        """Makes nothing: the tokens around a text may change with its language."""
+        self.built = True
+
+    def call(self, x, y=None, sample_weight=None):
+        """See the class."""
+        sources, targets = _pairs(x, y, sample_weight)
+        encoder_ids, encoder_mask = self._pack(
+            "source", sources, self.encoder_sequence_length
+        )
+        token_ids, mask = self._pack(
+            "target", targets, self.decoder_sequence_length + 1
+        )
+        _check_as_many(encoder_ids, token_ids)
+        features = {
+            "encoder_token_ids": encoder_ids,
+            "encoder_padding_mask": encoder_mask,
+            "decoder_token_ids": token_ids[..., :-1],
+            "decoder_padding_mask": mask[..., :-1],
+        }
+        return features, token_ids[..., 1:], mask[..., 1:]
+
+    def tokenize_rows(self, texts, side):
+        """Tokenises many texts once, for batches that are padded later.
+
+        Args:
+            texts: strings, in any container that `call` takes. N of them.
+            side: `str`. `"source"` or `"target"`.
+
+        Returns:
+            List of N `int32` arrays `(length,)` with start and end tokens. A target has
+            at most T + 1 tokens: as many predict or are predicted.
+
+        Raises:
+            TypeError: if something is not a string; names the first ones by index.
+        """
+        length = self.encoder_sequence_length
+        if side == "target":
+            length = self.decoder_sequence_length + 1
+        rows = self._rows(side, as_texts(texts)[0], length, is_prompt=False)
+        return [np.array(row, "int32") for row in rows]
+
+    def generate_preprocess(
+        self,
+        x,
+        *,
+        encoder_sequence_length=None,
+        decoder_sequence_length=None,
+        sequence_length=None,
+    ):
+        """Makes sources, and the beginning of targets that `generate` goes on with.
+
+        Outside a graph sources are padded to the next power of two only.
+
+        Args:
+            x: source texts; or a dict of `encoder_text` and `decoder_text`, the
+                beginnings of the targets.
+            encoder_sequence_length: `int` or `None` for that of the preprocessor.
+            decoder_sequence_length: `int` or `None` for that of the preprocessor.
+            sequence_length: `int` or `None`, stands for `decoder_sequence_length`.
+
+        Returns:
+            Dict of `encoder_token_ids`, `encoder_padding_mask`, `decoder_token_ids` and
+            `decoder_padding_mask`, as from `call`.
+
+        Raises:
+            TypeError: if something is not a string; names the first ones by index.
+            ValueError: if the beginning of a target has too many tokens, or if there
+                are not as many as sources.
+        """
+        source_length = encoder_sequence_length or self.encoder_sequence_length
+        length = decoder_sequence_length or sequence_length
+        length = length or self.decoder_sequence_length
+        sources, prompts = x, None
+        if isinstance(x, dict):
+            sources, prompts = x["encoder_text"], x.get("decoder_text")
+        if prompts is None:
+            prompts = _empty_prompts(sources)
+        encoder_ids, encoder_mask = self._pack(
+            "source", sources, source_length, rounded=True
+        )
+        token_ids, mask = self._pack("target", prompts, length, is_prompt=True)
+        _check_as_many(encoder_ids, token_ids)
+        return {
+            "encoder_token_ids": encoder_ids,
+            "encoder_padding_mask": encoder_mask,
+            "decoder_token_ids": token_ids,
+            "decoder_padding_mask": mask,
+        }
+
+    def generate_postprocess(self, x):
+        """Makes texts of what was generated.
+
+        Args:
+            x: dict of `decoder_token_ids`, integers `(B, T)`, and
+                `decoder_padding_mask`, True where a token counts.
+
+        Returns:
+            List of B `str`, without special tokens.
+        """
+        names = ("decoder_token_ids", "decoder_padding_mask")
+        token_ids, mask = (ops.convert_to_numpy(x[name]) for name in names)
+        special = [*self.tokenizer.special_token_ids]
+        for ids in self._ends("target"):
+            special += ids
+        keep = mask.astype(bool) & ~np.isin(token_ids, special)
+        rows = [row[kept].tolist() for row, kept in zip(token_ids, keep, strict=True)]
+        return [str(text) for text in self.tokenizer.detokenize(rows)]
+
+    @property
+    def stop_token_ids(self):
+        """List of `int`: tokens at which `generate` stops."""
+        return self._ends("target")[1]
+
+    def _pack(self, side, texts, length, *, is_prompt=False, rounded=False):
+        """Token ids and mask of texts; a prompt has no end and is not cut."""
+        if tf.is_symbolic_tensor(texts):
+            return self._pack_in_graph(side, texts, length, is_prompt)
+        texts, several = as_texts(texts)
+        rows = self._rows(side, texts, length, is_prompt)
+        if rounded:
+            length = rounded_length(max(map(len, rows), default=0), length)
+        token_ids, mask = padded(rows, length, self.tokenizer.pad_token_id)
+        return (token_ids, mask) if several else (token_ids[0], mask[0])
+
+    def _pack_in_graph(self, side, texts, length, is_prompt):
+        """Token ids and mask of a symbolic string tensor."""
+        start, end = self._ends(side)
+        packer = keras_hub.layers.StartEndPacker(
+            length,
+            start_value=list(start) or None,
+            end_value=None if is_prompt else list(end),
+            pad_value=self.tokenizer.pad_token_id,
+            return_padding_mask=True,
+        )
+        return packer(self._tokenizer_of(side)(texts))
+
+    def _rows(self, side, texts, length, is_prompt):
+        """Lists of token ids, start and end among them, at most `length` of them."""
+        start, end = self._ends(side)
+        tokenize = self._tokenizer_of(side)
+        if not isinstance(self.tokenizer, TranslationTokenizer):
+            tokenize = functools.partial(self._tokenize, self.tokenizer)
+        if is_prompt:
+            rows = [[*start, *ids] for ids in tokenize(texts)]
+            check_room(rows, length)
+            return rows
+        room = length - len(start) - len(end)
+        return [[*start, *ids[:room], *end] for ids in tokenize(texts)]
+
+    def _tokenizer_of(self, side):
+        """Function from texts to token ids without start and end."""
+        two_sided = isinstance(self.tokenizer, TranslationTokenizer)
+        if two_sided and side == "target":
+            return self.tokenizer.tokenize_target
+        return self.tokenizer.tokenize
+
+    def _ends(self, side):
+        """Ids before and after a text."""
+        tokenizer = self.tokenizer
+        if isinstance(tokenizer, TranslationTokenizer):
+            return [getattr(tokenizer, f"{side}_{end}_ids") for end in ("start", "end")]
+        start, end = (_token_id(tokenizer, kind) for kind in ("start", "end"))
+        if isinstance(tokenizer, keras_hub.models.BartTokenizer):
+            return ([start] if side == "source" else [end, start]), [end]
+        return ([] if side == "source" else [start]), [end]
+
+
+def _token_id(tokenizer, kind):
+    token_id = getattr(tokenizer, f"{kind}_token_id", None)
+    if token_id is None:
+        raise ValueError(
+            f"Expected a tokenizer with a {kind}_token_id. Received: "
+            f"{type(tokenizer).__name__} without one"
+        )
+    return token_id
+
+
+def _pairs(x, y, sample_weight):
+    """Sources and targets."""
+    if isinstance(x, dict) and y is None:
+        x, y = x["encoder_text"], x["decoder_text"]
+    if isinstance(x, dict) or y is None or sample_weight is not None:
+        raise ValueError(
+            "Expected source texts and target texts, or a dict of encoder_text and "
+            "decoder_text, without sample weights. Received: "
+            f"x={type(x).__name__}, y={type(y).__name__}, "
+            f"sample_weight={type(sample_weight).__name__}"
+        )
+    return x, y
+
+
+def _empty_prompts(sources):
+    if tf.is_symbolic_tensor(sources):
+        return tf.fill(tf.shape(sources), "")
+    texts, several = as_texts(sources)
+    return [""] * len(texts) if several else ""
+
+
+def _check_as_many(sources, targets):
+    """Arrays only: in a graph the number of rows is not known yet."""
+    if isinstance(sources, np.ndarray) and len(sources) != len(targets):
+        raise ValueError(
+            "Expected as many targets as sources. Received: "
+            f"{len(sources)} sources and {len(targets)} targets"
+        )

@@ -1,0 +1,116 @@
+"""One stack of a Transformer: embeddings, blocks, final norm; full pass and cached."""
+
+import keras
+
+
+class TransformerStack:
+    """Runs the layers of GPT-2, of an encoder or of a decoder.
+
+    It owns no weights: it holds layers that belong to a backbone, and is the one place
+    that says in which order they are called, over whole rows and step by step. Letters:
+    B batch, T length, L length of the cache, D hidden.
+
+    Args:
+        token_embedding: layer from `(B, T)` ids to `(B, T, D)`.
+        position_embedding: layer from `(B, T, D)` to as many positions, with a
+            `start_index`.
+        blocks: list of `kftune.layers.TransformerBlock`.
+        dropout: `float` in `[0, 1)`, after the embeddings.
+        prefix: `str`, put before the names of the layers that are made here.
+        dtype: dtype policy of these layers.
+        scale: `float`, by which token embeddings are multiplied.
+        position_offset: `int`, position of the first token.
+        embedding_norm: layer on the sum of the embeddings, or `None`.
+        layer_norm: layer on the states of the last block, or `None`.
+    """
+
+    def __init__(
+        self,
+        token_embedding,
+        position_embedding,
+        blocks,
+        *,
+        dropout,
+        prefix="",
+        dtype=None,
+        scale=1.0,
+        position_offset=0,
+        embedding_norm=None,
+        layer_norm=None,
+    ):
+        self.token_embedding = token_embedding
+        self.position_embedding = position_embedding
+        self.blocks = blocks
+        self.scale = scale
+        self.position_offset = position_offset
+        self.embeddings_add = keras.layers.Add(
+            dtype=dtype, name=f"{prefix}embeddings_add"
+        )
+        self.embedding_norm = embedding_norm
+        self.embeddings_dropout = keras.layers.Dropout(
+            dropout, dtype=dtype, name=f"{prefix}embeddings_dropout"
+        )
+        self.layer_norm = layer_norm
+
+    def __call__(self, token_ids, **masks):
+        """Computes the states of whole rows.
+
+        Args:
+            token_ids: `int32` tensor `(B, T)`.
+            **masks: Passed to each block.
+
+        Returns:
+            Float tensor `(B, T, D)`.
+        """
+        return self._run(token_ids, 0, lambda index, block, x: block(x, **masks))
+
+    def init_cache(self, batch_size, max_length):
+        """Makes an empty cache.
+
+        Args:
+            batch_size: `int`. B.
+            max_length: `int`. L.
+
+        Returns:
+            List with a (key, value) pair for each block.
+        """
+        return [block.init_cache(batch_size, max_length) for block in self.blocks]
+
+    def step(self, token_ids, cache, index, *, encoder_key_values=None, **masks):
+        """Computes the states of the next tokens of rows whose beginning is cached.
+
+        Args:
+            token_ids: `int32` tensor `(B, T)`.
+            cache: list of pairs, see `init_cache`.
+            index: `int` or scalar `int32` tensor. Position of the first token, from 0.
+            encoder_key_values: list of pairs, one for each block, or `None`.
+            **masks: Passed to `step` of each block.
+
+        Returns:
+            Tuple of the states, a float tensor `(B, T, D)`, and the new cache.
+        """
+        updated = list(cache)
+
+        def run_block(i, block, x):
+            if encoder_key_values is not None:
+                masks["encoder_key_value"] = encoder_key_values[i]
+            x, updated[i] = block.step(x, cache[i], index, **masks)
+            return x
+
+        return self._run(token_ids, index, run_block), updated
+
+    def _run(self, token_ids, index, run_block):
+        """Embeddings, every block by `run_block(i, block, x)`, final norm."""
+        tokens = self.token_embedding(token_ids)
+        if self.scale != 1:
+            tokens = tokens * self.scale
+        positions = self.position_embedding(
+            tokens, start_index=index + self.position_offset
+        )
+        x = self.embeddings_add((tokens, positions))
+        if self.embedding_norm is not None:
+            x = self.embedding_norm(x)
+        x = self.embeddings_dropout(x)
+        for i, block in enumerate(self.blocks):
+            x = run_block(i, block, x)
+        return x if self.layer_norm is None else self.layer_norm(x)
