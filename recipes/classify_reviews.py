@@ -28,6 +28,7 @@ def main(
     text: str | None = None,
     label: str | None = None,
     group: str | None = None,
+    test_data: str | None = None,
     freeze: str = "nothing",
     epochs: types.PositiveInt = 3,
     batch_size: types.PositiveInt = 32,
@@ -48,6 +49,7 @@ def main(
         text: column of the texts.
         label: column of the classes.
         group: column whose rows stay in one split.
+        test_data: file like `data` to test on; nothing takes a tenth of `data`.
         freeze: policy: "nothing", "backbone" (head only), "all_but_last:2", ...
         epochs: the most epochs; training stops after 2 without progress.
         batch_size: texts a step.
@@ -65,11 +67,9 @@ def main(
     kftune.training.use_compilation_cache()
     keras.utils.set_random_seed(seed)
 
-    rows = kftune.data.read(data, text=text, label=label, group=group)
-    rows, _ = kftune.data.clean(rows)
-    rows = kftune.data.encode_labels(rows)
-    splits = kftune.data.split(rows, validation=0.1, test=0.1, seed=split_seed)
-    names = rows.features["label"].names
+    columns = {"text": text, "label": label, "group": group}
+    splits = read_splits(data, test_data, columns, split_seed)
+    names = splits["train"].features["label"].names
 
     task = kftune.models.TextClassifier.from_preset(
         preset, label_names=names, dropout=dropout, load_weights=pretrained
@@ -101,6 +101,18 @@ def main(
         baselines=baselines,
     )
     print(f"Written to {out}: results.json, curves.png, confusion.png, model/")
+
+
+def read_splits(data, test_data, columns, seed):
+    """Read, clean, number the classes, and split; no text stands in two parts."""
+    rows, _ = kftune.data.clean(kftune.data.read(data, **columns))
+    rows = kftune.data.encode_labels(rows)
+    if test_data is None:
+        return kftune.data.split(rows, validation=0.1, test=0.1, seed=seed)
+    test, _ = kftune.data.clean(kftune.data.read(test_data, **columns))
+    test = kftune.data.encode_labels(test, rows.features["label"].names)
+    rows = kftune.data.drop_overlap(rows, test)
+    return {**kftune.data.split(rows, validation=0.1, test=0, seed=seed), "test": test}
 
 
 def evaluate(task, batches, labels):

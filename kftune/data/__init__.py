@@ -1,6 +1,7 @@
 """Text from files, corpora and the hub: read, clean, label, split, pack, batch."""
 
 from kftune.data.clean import CleaningReport, clean
+from kftune.data.drop_overlap import drop_overlap
 from kftune.data.endless_batches import EndlessBatches
 from kftune.data.labels import encode_labels
 from kftune.data.length_bucketed import LengthBucketed
@@ -21,6 +22,7 @@ __all__ = [
     "NextTokenBatches",
     "PretrainingCorpus",
     "clean",
+    "drop_overlap",
     "encode_labels",
     "load_corpora",
     "pack",

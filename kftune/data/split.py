@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 
 from datasets import DatasetDict
 
-from kftune.data.labels import is_list_or_float, is_missing
-from kftune.data.quick_rows import quick_rows
+from kftune.data.labels import is_list_or_float
+from kftune.data.row_keys import row_keys
 from kftune.data.same_text import fingerprint, text_columns
 
 _FAR_OFF = 0.05
@@ -102,13 +102,8 @@ def _bundles(dataset, columns, group_by, seed):
     """Lists of rows that must stay together, in an order that the seed decides."""
     joined = _DisjointRows()
     ranks = []
-    wanted = [*columns, group_by] if group_by else columns
-    for row, values in enumerate(quick_rows(dataset, wanted)):
+    for row, (values, keys) in enumerate(row_keys(dataset, columns, group_by)):
         joined.add(row)
-        filled = [name for name in columns if (values[name] or "").strip()]
-        keys = [(name, fingerprint(values[name])) for name in filled]
-        if group_by and not is_missing(values[group_by], dataset.features[group_by]):
-            keys.append((None, values[group_by]))
         for key in keys:
             joined.join(row, key)
         texts = fingerprint(*(values[name] for name in columns))
