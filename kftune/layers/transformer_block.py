@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kftune.layers.multi_head_attention import MultiHeadAttention
+from kftune.layers.projection import clone_initializer
 from kftune.layers.rematerialize import rematerialize
 
 
@@ -164,8 +165,8 @@ class TransformerBlock(keras.layers.Layer):
     def _make_dense(self, units, shape, name):
         dense = keras.layers.Dense(
             units,
-            kernel_initializer=self.kernel_initializer.clone(),
-            bias_initializer=self.bias_initializer.clone(),
+            kernel_initializer=clone_initializer(self.kernel_initializer),
+            bias_initializer=clone_initializer(self.bias_initializer),
             dtype=self.dtype_policy,
             name=name,
         )
