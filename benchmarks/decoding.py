@@ -58,12 +58,11 @@ def ctranslate2_side(folder, prompts, length):
     converted = converter.convert(str(folder / "ctranslate2"))
     generator = ctranslate2.Generator(converted, compute_type="float32")
     tokens = [[token_name(i) for i in row] for row in prompts]
-    new = length - prompts.shape[1]
+    # CTranslate2 counts the prompt, but not its first token.
+    steps = length - 1
 
     def run():
-        results = generator.generate_batch(
-            tokens, max_length=new, min_length=new, max_batch_size=len(tokens)
-        )
+        results = generator.generate_batch(tokens, max_length=steps, min_length=steps)
         return np.array([result.sequences_ids[0] for result in results])
 
     return run
@@ -71,13 +70,14 @@ def ctranslate2_side(folder, prompts, length):
 
 def token_name(token_id):
     """The text of a token in a vocabulary that is needed for its size alone."""
-    return f"t{token_id}" if token_id else "<|endoftext|>"
+    names = ("<|endoftext|>", "a", "b", "ab")
+    return names[token_id] if token_id < len(names) else f"t{token_id}"
 
 
 def save(backbone, folder):
     """Saves the model with a tokenizer, which CTranslate2 asks for."""
     vocabulary = {token_name(i): i for i in range(backbone.vocabulary_size)}
-    tokenizer = keras_hub.models.GPT2Tokenizer(vocabulary, merges=[])
+    tokenizer = keras_hub.models.GPT2Tokenizer(vocabulary, merges=["a b"])
     preprocessor = kftune.models.GPT2CausalLMPreprocessor(tokenizer)
     task = kftune.models.GPT2CausalLM(backbone, preprocessor)
     return kftune.models.save_to_hugging_face(task, folder)
