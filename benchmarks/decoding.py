@@ -17,6 +17,7 @@ import keras_hub
 import numpy as np
 import torch
 import transformers
+from gpt2_pair import add_sizes, make_backbones
 from turns import print_circumstances, print_table, time_turns
 
 import kftune
@@ -85,16 +86,7 @@ def save(backbone, folder):
 
 def make_sides(arguments):
     """Returns the sides by name, all with the same weights."""
-    stock = keras_hub.models.GPT2Backbone(
-        vocabulary_size=arguments.vocabulary,
-        num_layers=arguments.layers,
-        num_heads=arguments.hidden // 64,
-        hidden_dim=arguments.hidden,
-        intermediate_dim=4 * arguments.hidden,
-        max_sequence_length=1024,
-        dropout=0.0,
-    )
-    ours = kftune.models.GPT2Backbone.from_keras_hub(stock)
+    ours, stock = make_backbones(arguments)
     rng = np.random.default_rng(0)
     prompts = rng.integers(1, arguments.vocabulary, (arguments.batch, arguments.prompt))
     length = arguments.prompt + arguments.new
@@ -115,13 +107,9 @@ def make_sides(arguments):
 def main():
     """Times the sides and prints their table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--prompt", type=int, default=16)
     parser.add_argument("--new", type=int, default=112)
-    parser.add_argument("--layers", type=int, default=12)
-    parser.add_argument("--hidden", type=int, default=768)
-    parser.add_argument("--vocabulary", type=int, default=50257)
-    parser.add_argument("--turns", type=int, default=7)
+    add_sizes(parser, layers=12)
     arguments = parser.parse_args()
     print_circumstances()
     sides = make_sides(arguments)

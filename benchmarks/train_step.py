@@ -13,6 +13,7 @@ import argparse
 import keras
 import keras_hub
 import numpy as np
+from gpt2_pair import add_sizes, make_backbones
 from turns import print_circumstances, print_table, time_turns
 
 import kftune
@@ -29,24 +30,11 @@ def make_side(task, rows):
 def main():
     """Times both sides and prints their table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--length", type=int, default=128)
-    parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--hidden", type=int, default=768)
-    parser.add_argument("--vocabulary", type=int, default=50257)
-    parser.add_argument("--turns", type=int, default=7)
+    add_sizes(parser, layers=6)
     arguments = parser.parse_args()
     print_circumstances()
-    stock = keras_hub.models.GPT2Backbone(
-        vocabulary_size=arguments.vocabulary,
-        num_layers=arguments.layers,
-        num_heads=arguments.hidden // 64,
-        hidden_dim=arguments.hidden,
-        intermediate_dim=4 * arguments.hidden,
-        max_sequence_length=1024,
-        dropout=0.0,
-    )
-    ours = kftune.models.GPT2Backbone.from_keras_hub(stock)
+    ours, stock = make_backbones(arguments)
     shape = (arguments.batch, arguments.length + 1)
     rows = np.random.default_rng(0).integers(0, arguments.vocabulary, shape)
     rows = rows.astype("int32")
