@@ -151,9 +151,9 @@ def load_tokenizer(preset, *, offline=False):
             tokenizer = _TOKENIZERS[model_type](folder)
             _check_ids(tokenizer, folder)
             return tokenizer
-        saved = saved_config(folder, "tokenizer.json")
-        if saved is None:
+        if model_type is not None:
             return keras_hub.models.Tokenizer.from_preset(str(folder))
+        saved = read_json(folder, "tokenizer.json")
         tokenizer = keras.saving.deserialize_keras_object(saved)
         tokenizer.load_preset_assets(str(folder))
         return tokenizer

@@ -2,6 +2,7 @@
 
 import keras
 import keras_hub
+import numpy as np
 import pytest
 
 from kftune.models.gpt2.gpt2_tokenizer_trainer import train_gpt2_tokenizer
@@ -43,6 +44,27 @@ def gpt2_backbone():
         max_sequence_length=24,
         dropout=0,
     )
+
+
+@pytest.fixture
+def randomised():
+    """Function that gives a backbone weights with which every one of them matters.
+
+    A language model then says many tokens, not one for ever.
+    """
+
+    def randomise(backbone):
+        rng = np.random.default_rng(3)
+        for weight in backbone.weights:
+            noise = rng.normal(0, 1, weight.shape)
+            if weight.name == "gamma":
+                weight.assign(1 + 0.2 * noise)
+            else:
+                small = weight.name in ("beta", "bias")
+                weight.assign(noise * (0.1 if small else 0.7))
+        return backbone
+
+    return randomise
 
 
 @pytest.fixture
