@@ -9,17 +9,23 @@ from keras import ops
 from keras.src import backend as keras_backend
 
 
-def can_use_fused(key_dim, value_dim):
-    """Returns whether `keras.ops.dot_product_attention` takes heads of these sizes.
+def can_use_fused(key_dim, value_dim, dtype):
+    """Returns whether `keras.ops.dot_product_attention` takes such heads.
 
     Args:
         key_dim: `int`. Size of a query and key head.
         value_dim: `int`. Size of a value head.
+        dtype: dtype of the heads.
 
     Returns:
-        `bool`. JAX wants one size for all.
+        `bool`. JAX wants one size for all, and compiles float16 for no processor.
     """
-    return key_dim == value_dim or keras.backend.backend() != "jax"
+    if keras.backend.backend() != "jax":
+        return True
+    import jax
+
+    half = keras.backend.standardize_dtype(dtype) == "float16"
+    return key_dim == value_dim and not (half and jax.default_backend() == "cpu")
 
 
 def can_use_flash(query, key, value, mask=None, *, is_causal=False):

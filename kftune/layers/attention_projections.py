@@ -4,7 +4,11 @@ import math
 
 import keras
 
-from kftune.layers.projection import Projection, projection_equation
+from kftune.layers.projection import (
+    Projection,
+    clone_initializer,
+    projection_equation,
+)
 
 
 class AttentionProjections(keras.layers.Layer):
@@ -116,9 +120,8 @@ class AttentionProjections(keras.layers.Layer):
             equation,
             output_shape=(*[None] * (rank - 1 - input_axes), *output_axes),
             bias_axes=bias_axes if self._use_bias else None,
-            # An initializer without a seed draws the same numbers twice.
-            kernel_initializer=_clone(self._kernel_initializer),
-            bias_initializer=_clone(self._bias_initializer),
+            kernel_initializer=clone_initializer(self._kernel_initializer),
+            bias_initializer=clone_initializer(self._bias_initializer),
             kernel_regularizer=self._kernel_regularizer,
             bias_regularizer=self._bias_regularizer,
             activity_regularizer=self._activity_regularizer,
@@ -281,8 +284,3 @@ def _as_axes(attention_axes):
             f"Received: attention_axes={attention_axes}"
         )
     return tuple(attention_axes)
-
-
-def _clone(initializer):
-    is_initializer = isinstance(initializer, keras.initializers.Initializer)
-    return initializer.clone() if is_initializer else initializer

@@ -89,7 +89,8 @@ class DotProductAttention(AttentionProjections):
         return attention_math.one_token_attention(query, key, value, mask)
 
     def _can_use_fused(self, query):
-        return len(query.shape) == 4 and can_use_fused(self._key_dim, self._value_dim)
+        sizes = (self._key_dim, self._value_dim)
+        return len(query.shape) == 4 and can_use_fused(*sizes, query.dtype)
 
     def _einsum_attention(self, query, key, value, mask, training):
         equations = attention_math.attention_equations(

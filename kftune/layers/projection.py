@@ -84,3 +84,12 @@ def _contracted_axes(equation):
     inputs, rest = equation.split(",")
     kernel = rest.split("->")[0]
     return sum(letter in inputs for letter in kernel)
+
+
+def clone_initializer(initializer):
+    """Returns an initializer that draws numbers of its own.
+
+    One without a seed would draw the same numbers for each kernel that it makes.
+    """
+    is_initializer = isinstance(initializer, keras.initializers.Initializer)
+    return initializer.clone() if is_initializer else initializer

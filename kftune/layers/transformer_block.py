@@ -3,12 +3,12 @@
 import keras
 from keras import ops
 
-from kftune.layers.multi_head_attention import MultiHeadAttention
 from kftune.layers.rematerialize import rematerialize
+from kftune.layers.transformer_sublayers import TransformerSublayers
 
 
 @keras.saving.register_keras_serializable(package="kftune")
-class TransformerBlock(keras.layers.Layer):
+class TransformerBlock(TransformerSublayers):
     """Self-attention, cross-attention if asked for, and a feed-forward network.
 
     Each of them has a residual connection, a layer normalization after (or before) it
@@ -52,8 +52,9 @@ class TransformerBlock(keras.layers.Layer):
         Float tensor of shape `(B, T, D)`.
 
     Raises:
-        ValueError: if `num_heads` does not divide D, or an encoder is given to a block
-            without cross-attention or is missing in one with it.
+        ValueError: if `num_heads` does not divide D, an encoder is given to a block
+            without cross-attention or is missing in one with it, or a block without
+            causal mask is asked for a step.
 
     Reference: Vaswani et al., 2017, https://arxiv.org/abs/1706.03762
 
@@ -63,114 +64,6 @@ class TransformerBlock(keras.layers.Layer):
     block(np.random.normal(size=(2, 5, 16))).shape  # (2, 5, 16)
     ```
     """
-
-    def __init__(
-        self,
-        intermediate_dim,
-        num_heads,
-        dropout=0.0,
-        activation="relu",
-        *,
-        layer_norm_epsilon=1e-5,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        normalize_first=False,
-        use_causal_mask=False,
-        use_cross_attention=False,
-        attention_dropout=None,
-        activation_dropout=0.0,
-        num_key_value_heads=None,
-        remat=False,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        self.intermediate_dim = intermediate_dim
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.activation = keras.activations.get(activation)
-        self.layer_norm_epsilon = layer_norm_epsilon
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.normalize_first = normalize_first
-        self.use_causal_mask = use_causal_mask
-        self.use_cross_attention = use_cross_attention
-        self.attention_dropout = attention_dropout
-        self.activation_dropout = activation_dropout
-        self.num_key_value_heads = num_key_value_heads
-        self.remat = remat
-        self.supports_masking = True
-
-    def build(self, x_shape, encoder_sequence_shape=None):
-        """Makes the sublayers.
-
-        Args:
-            x_shape: shape `(B, T, D)`.
-            encoder_sequence_shape: shape `(B, S, D')`. Default: `x_shape`.
-        """
-        self._build_attention("self_attention", x_shape, x_shape)
-        if self.use_cross_attention:
-            encoder_shape = encoder_sequence_shape or x_shape
-            self._build_attention("cross_attention", x_shape, encoder_shape)
-        # KerasHub's encoder and decoder differ in where this normalization stands.
-        like_encoder = not (self.use_causal_mask or self.use_cross_attention)
-        if like_encoder:
-            self._feedforward_layer_norm = self._make_norm("feedforward", x_shape)
-        self._feedforward_intermediate_dense = self._make_dense(
-            self.intermediate_dim, x_shape, "feedforward_intermediate_dense"
-        )
-        inner_shape = (*x_shape[:-1], self.intermediate_dim)
-        self._feedforward_output_dense = self._make_dense(
-            x_shape[-1], inner_shape, "feedforward_output_dense"
-        )
-        if not like_encoder:
-            self._feedforward_layer_norm = self._make_norm("feedforward", x_shape)
-        self._activation_dropout = self._make_dropout(
-            "activation", self.activation_dropout
-        )
-        self._feedforward_dropout = self._make_dropout("feedforward", self.dropout)
-
-    def _build_attention(self, name, x_shape, value_shape):
-        grouped = name == "self_attention"
-        attention_dropout = self.attention_dropout
-        attention = MultiHeadAttention(
-            num_heads=self.num_heads,
-            key_dim=_head_size(x_shape[-1], self.num_heads),
-            dropout=self.dropout if attention_dropout is None else attention_dropout,
-            kernel_initializer=self.kernel_initializer,
-            bias_initializer=self.bias_initializer,
-            num_key_value_heads=self.num_key_value_heads if grouped else None,
-            dtype=self.dtype_policy,
-            name=name,
-        )
-        attention.build(x_shape, value_shape)
-        setattr(self, f"_{name}_layer", attention)
-        setattr(self, f"_{name}_layer_norm", self._make_norm(name, x_shape))
-        setattr(self, f"_{name}_dropout", self._make_dropout(name, self.dropout))
-
-    def _make_norm(self, name, shape):
-        norm = keras.layers.LayerNormalization(
-            epsilon=self.layer_norm_epsilon,
-            dtype=self.dtype_policy,
-            name=f"{name}_layer_norm",
-        )
-        norm.build(shape)
-        return norm
-
-    def _make_dropout(self, name, rate):
-        return keras.layers.Dropout(
-            rate, dtype=self.dtype_policy, name=f"{name}_dropout"
-        )
-
-    def _make_dense(self, units, shape, name):
-        dense = keras.layers.Dense(
-            units,
-            kernel_initializer=self.kernel_initializer.clone(),
-            bias_initializer=self.bias_initializer.clone(),
-            dtype=self.dtype_policy,
-            name=name,
-        )
-        dense.build(shape)
-        return dense
 
     def call(
         self,
@@ -230,6 +123,7 @@ class TransformerBlock(keras.layers.Layer):
         Returns:
             Tuple of keys and values, see `MultiHeadAttention.project_key_value`.
         """
+        self._check_encoder("encoder_sequence", encoder_sequence)
         return self._cross_attention_layer.project_key_value(encoder_sequence)
 
     def step(
@@ -258,6 +152,11 @@ class TransformerBlock(keras.layers.Layer):
             tokens in it.
         """
         self._check_encoder("encoder_key_value", encoder_key_value)
+        if not self.use_causal_mask:
+            raise ValueError(
+                "A step needs a block whose tokens attend to those before them, "
+                "use_causal_mask=True. Received: use_causal_mask=False"
+            )
 
         def attend_to_self(x):
             nonlocal cache
@@ -297,40 +196,12 @@ class TransformerBlock(keras.layers.Layer):
         if self.use_cross_attention == (encoder is not None):
             return
         expected = "an encoder" if self.use_cross_attention else "no encoder"
+        received = "None" if encoder is None else "a value"
         raise ValueError(
             f"A block with use_cross_attention={self.use_cross_attention} expects "
-            f"{expected}. Received: {name}={encoder}"
+            f"{expected}. Received: {received} for {name}"
         )
 
     def compute_output_spec(self, x, *args, **kwargs):
         """Like `x`."""
         return keras.KerasTensor(x.shape, dtype=self.compute_dtype)
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "intermediate_dim": self.intermediate_dim,
-            "num_heads": self.num_heads,
-            "dropout": self.dropout,
-            "activation": keras.activations.serialize(self.activation),
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "normalize_first": self.normalize_first,
-            "use_causal_mask": self.use_causal_mask,
-            "use_cross_attention": self.use_cross_attention,
-            "attention_dropout": self.attention_dropout,
-            "activation_dropout": self.activation_dropout,
-            "num_key_value_heads": self.num_key_value_heads,
-            "remat": self.remat,
-        }
-
-
-def _head_size(hidden_dim, num_heads):
-    if hidden_dim % num_heads:
-        raise ValueError(
-            "Expected num_heads to divide the hidden size. Received: "
-            f"num_heads={num_heads}, hidden size {hidden_dim}"
-        )
-    return hidden_dim // num_heads

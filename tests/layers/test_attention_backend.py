@@ -44,11 +44,13 @@ def test_the_backend_is_asked_in_its_own_layout(monkeypatch):
 
 
 @pytest.mark.parametrize("value_dim", [3, 5])
-def test_the_fused_path_takes_these_head_sizes(value_dim):
-    assert can_use_fused(3, 3)
-    layer = MultiHeadAttention(2, 3, value_dim=value_dim)
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_the_fused_path_is_taken_where_it_exists(value_dim, dtype):
+    assert can_use_fused(3, 3, "float32")
+    assert can_use_fused(3, 5, "float32") == (BACKEND != "jax")
+    assert can_use_fused(3, 3, "float16") == (BACKEND != "jax")
+    layer = MultiHeadAttention(2, 3, value_dim=value_dim, dtype=dtype)
     x = np.ones((1, 4, 6), "float32")
     layer(x, x)
-    expected = "fused" if can_use_fused(3, value_dim) else "einsum"
+    expected = "fused" if can_use_fused(3, value_dim, dtype) else "einsum"
     assert layer.attention_path == expected
-    assert can_use_fused(3, 5) == (BACKEND != "jax")

@@ -106,6 +106,24 @@ def test_compiled_equals_eager(name, num_key_value_heads):
     np.testing.assert_allclose(compiled, eager, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_float16"])
+def test_half_precision_compiles_and_stays_near(dtype):
+    exact = build_attention(num_key_value_heads=2)
+    layer = build_attention(num_key_value_heads=2, dtype=dtype)
+    layer.set_weights(exact.get_weights())
+
+    def call(x):
+        full = FUNCTIONS["masks"](layer, ops.cast(x, layer.compute_dtype))
+        token = ops.cast(x[:, 5:], layer.compute_dtype)
+        step, _ = layer.step(token, layer.init_cache(2, 6), 5, MASK)
+        return ops.cast(full, "float32"), ops.cast(step, "float32")
+
+    full, step = Compiled(call)(X)
+    np.testing.assert_allclose(full, FUNCTIONS["masks"](exact, X), atol=0.05)
+    expected, _ = exact.step(X[:, 5:], exact.init_cache(2, 6), 5, MASK)
+    np.testing.assert_allclose(step, expected, atol=0.05)
+
+
 def test_compiled_gradients_equal_eager_ones(gradient):
     block = build_block(dropout=0.0)
 

@@ -95,6 +95,16 @@ def test_room_that_is_not_used_yet_changes_no_bit():
     np.testing.assert_array_equal(*outputs)
 
 
+def test_an_index_may_be_a_tensor():
+    layer = build()
+    cache = layer.init_cache(3, 6)
+    for index in range(3):
+        tensor = ops.convert_to_tensor(index, dtype="int32")
+        actual, cache = layer.step(X[:, index : index + 1], cache, tensor)
+    expected, _ = steps(layer, X, [(0, 3)])
+    np.testing.assert_allclose(numpy(actual), expected[:, 2:], atol=2e-6)
+
+
 def test_rows_of_a_cache_can_be_reordered():
     layer = build()
     order = np.array([2, 0, 0])

@@ -15,24 +15,22 @@ ENCODED = RNG.normal(size=(2, 5, 16)).astype("float32")
 MASK = np.array([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]], dtype=bool)
 
 
-def train(remat, freeze=False):
-    """Three steps with dropout; returns the losses and all variables."""
+def train(remat):
+    """Three steps with dropout, a part frozen; returns the losses and all variables."""
     keras.utils.set_random_seed(3)
     x, encoded = keras.Input((6, 16)), keras.Input((5, 16))
     mask = keras.Input((6,), dtype="bool")
-    outputs = x
-    for _ in range(2):
-        block = TransformerBlock(
-            24,
-            4,
-            dropout=0.3,
-            activation_dropout=0.1,
-            use_causal_mask=True,
-            use_cross_attention=True,
-            remat=remat,
-        )
-        outputs = block(outputs, padding_mask=mask, encoder_sequence=encoded)
-        block._cross_attention_layer.trainable = not freeze
+    block = TransformerBlock(
+        24,
+        4,
+        dropout=0.3,
+        activation_dropout=0.1,
+        use_causal_mask=True,
+        use_cross_attention=True,
+        remat=remat,
+    )
+    outputs = block(x, padding_mask=mask, encoder_sequence=encoded)
+    block._cross_attention_layer.trainable = False
     model = keras.Model([x, encoded, mask], outputs)
     model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=BACKEND != "torch")
     keras.utils.set_random_seed(7)  # PyTorch draws its dropout from a global state.
@@ -40,10 +38,9 @@ def train(remat, freeze=False):
     return history["loss"], [ops.convert_to_numpy(v) for v in model.variables]
 
 
-@pytest.mark.parametrize("freeze", [False, True])
-def test_training_with_dropout_gives_the_same_numbers(freeze):
-    losses, variables = train(remat=True, freeze=freeze)
-    expected_losses, expected_variables = train(remat=False, freeze=freeze)
+def test_training_with_dropout_gives_the_same_numbers():
+    losses, variables = train(remat=True)
+    expected_losses, expected_variables = train(remat=False)
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-6)
     for actual, expected in zip(variables, expected_variables, strict=True):
         np.testing.assert_allclose(actual, expected, atol=1e-6)

@@ -269,10 +269,16 @@ def test_config_round_trip():
 def test_errors_name_what_was_received():
     with pytest.raises(ValueError, match="num_heads=5, hidden size 16"):
         TransformerBlock(24, 5)(X)
-    with pytest.raises(ValueError, match="expects an encoder.*encoder_sequence=None"):
+    with pytest.raises(ValueError, match="an encoder. Received: None for encoder_seq"):
         TransformerBlock(24, 4, use_cross_attention=True)(X)
     with pytest.raises(ValueError, match="use_cross_attention=False expects no"):
         TransformerBlock(24, 4)(X, encoder_sequence=ENCODED)
+    with pytest.raises(ValueError, match="use_cross_attention=False expects no"):
+        TransformerBlock(24, 4).project_encoder(ENCODED)
+    encoder = TransformerBlock(24, 4)
+    encoder.build(X.shape)
+    with pytest.raises(ValueError, match="Received: use_causal_mask=False"):
+        encoder.step(X[:, :1], encoder.init_cache(2, 6), 0)
 
 
 def test_a_functional_model_saves_and_loads(tmp_path):
