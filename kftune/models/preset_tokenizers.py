@@ -10,7 +10,7 @@ from kftune.models.converters.hf_gpt2 import read_gpt2_tokenizer
 from kftune.models.converters.hf_m2m100 import read_m2m100_tokenizer
 from kftune.models.converters.hf_marian import read_marian_tokenizer
 from kftune.models.preset_catalog import locate
-from kftune.models.preset_files import clear_errors, hugging_face_type, saved_config
+from kftune.models.preset_files import clear_errors, hugging_face_type
 
 _TOKENIZERS = {
     "bart": read_bart_tokenizer,
@@ -49,9 +49,9 @@ def load_tokenizer(preset, *, offline=False):
             tokenizer = _TOKENIZERS[model_type](folder)
             _check_ids(tokenizer, folder)
             return tokenizer
-        saved = saved_config(folder, "tokenizer.json")
-        if saved is None:
+        if model_type is not None:
             return keras_hub.models.Tokenizer.from_preset(str(folder))
+        saved = read_json(folder, "tokenizer.json")
         tokenizer = keras.saving.deserialize_keras_object(saved)
         tokenizer.load_preset_assets(str(folder))
         return tokenizer

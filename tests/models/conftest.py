@@ -1,6 +1,7 @@
 """A tiny vocabulary and a GPT-2 for it."""
 
 import keras
+import numpy as np
 import pytest
 
 from kftune.models import load_gpt2_tokenizer, train_gpt2_tokenizer
@@ -27,6 +28,27 @@ def gpt2_tokenizer(bpe_folder):
 @pytest.fixture
 def gpt2_backbone(make_backbone):
     return make_backbone("GPT2", vocabulary_size=400, max_sequence_length=24)
+
+
+@pytest.fixture
+def randomised():
+    """Function that gives a backbone weights with which every one of them matters.
+
+    A language model then says many tokens, not one for ever.
+    """
+
+    def randomise(backbone):
+        rng = np.random.default_rng(3)
+        for weight in backbone.weights:
+            noise = rng.normal(0, 1, weight.shape)
+            if weight.name == "gamma":
+                weight.assign(1 + 0.2 * noise)
+            else:
+                small = weight.name in ("beta", "bias")
+                weight.assign(noise * (0.1 if small else 0.7))
+        return backbone
+
+    return randomise
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ class GPT2CausalLMPreprocessor(keras_hub.models.GPT2CausalLMPreprocessor):
     Example:
     ```python
     tokenizer = keras_hub.models.GPT2Tokenizer(
-        {"<|endoftext|>": 3, "!": 0, "a": 1, "b": 2}, merges=[]
+        {"<|endoftext|>": 3, "!": 0, "a": 1, "b": 2, "ba": 4}, merges=["b a"]
     )
     preprocessor = GPT2CausalLMPreprocessor(tokenizer, sequence_length=6)
     x, y, sample_weight = preprocessor(["ab!"])

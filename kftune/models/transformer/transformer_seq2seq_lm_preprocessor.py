@@ -53,13 +53,13 @@ class TransformerSeq2SeqLMPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
 
     Example:
     ```python
-    vocabulary = {"<s>": 0, "<pad>": 1, "</s>": 2, "<mask>": 3, "a": 4, "b": 5}
+    vocabulary = {"<s>": 0, "<pad>": 1, "</s>": 2, "a": 3, "b": 4, "ba": 5}
     preprocessor = TransformerSeq2SeqLMPreprocessor(
-        keras_hub.models.BartTokenizer(vocabulary, merges=[]), 5, 4
+        keras_hub.models.BartTokenizer(vocabulary, merges=["b a"]), 5, 4
     )
     x, y, sample_weight = preprocessor(["ab"], ["b"])
-    x["encoder_token_ids"], x["decoder_token_ids"]  # [[0, 4, 5, 2, 1]], [[2, 0, 5, 2]]
-    y  # [[0, 5, 2, 1]]
+    x["encoder_token_ids"], x["decoder_token_ids"]  # [[0, 3, 4, 2, 1]], [[2, 0, 4, 2]]
+    y  # [[0, 4, 2, 1]]
     ```
     """
 
@@ -186,6 +186,14 @@ class TransformerSeq2SeqLMPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
         rows = [row[kept].tolist() for row, kept in zip(token_ids, keep, strict=True)]
         return [str(text) for text in self.tokenizer.detokenize(rows)]
 
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "encoder_sequence_length": self.encoder_sequence_length,
+            "decoder_sequence_length": self.decoder_sequence_length,
+        }
+
     @property
     def stop_token_ids(self):
         """List of `int`: tokens at which `generate` stops."""
@@ -277,8 +285,10 @@ def _empty_prompts(sources):
 
 
 def _check_as_many(sources, targets):
-    """Arrays only: in a graph the number of rows is not known yet."""
-    if isinstance(sources, np.ndarray) and len(sources) != len(targets):
+    """In a graph the number of rows is not known yet, and one text has none."""
+    if not isinstance(sources, np.ndarray) or sources.ndim == 1:
+        return
+    if len(sources) != len(targets):
         raise ValueError(
             "Expected as many targets as sources. Received: "
             f"{len(sources)} sources and {len(targets)} targets"

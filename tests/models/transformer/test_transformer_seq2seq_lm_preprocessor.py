@@ -1,0 +1,131 @@
+import keras_hub
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kftune.models import TransformerSeq2SeqLMPreprocessor
+
+pytestmark = pytest.mark.backend
+
+VOCABULARY = {
+    "<s>": 0,
+    "<pad>": 1,
+    "</s>": 2,
+    "<mask>": 3,
+    "a": 4,
+    "b": 5,
+    "c": 6,
+    "ba": 7,
+}
+
+
+@pytest.fixture
+def preprocessor():
+    tokenizer = keras_hub.models.BartTokenizer(VOCABULARY, merges=["b a"])
+    return TransformerSeq2SeqLMPreprocessor(tokenizer, 6, 5)
+
+
+def plain(structure):
+    return tf.nest.map_structure(
+        lambda x: np.asarray(x).astype(int).tolist(), structure
+    )
+
+
+def test_rows_are_keras_hubs(preprocessor):
+    theirs = keras_hub.models.BartSeq2SeqLMPreprocessor(preprocessor.tokenizer, 6, 5)
+    texts = {"encoder_text": ["abc", "a" * 9], "decoder_text": ["b", "c" * 9]}
+    expected = plain(theirs(texts))
+    assert plain(preprocessor(texts)) == expected
+    received = preprocessor(texts["encoder_text"], texts["decoder_text"])
+    assert plain(received) == expected
+    batches = tf.data.Dataset.from_tensor_slices(texts).batch(2).map(preprocessor)
+    assert plain(next(iter(batches))) == expected
+    pairs = tuple(texts.values())
+    batches = tf.data.Dataset.from_tensor_slices(pairs).batch(2).map(preprocessor)
+    assert plain(next(iter(batches))) == expected
+
+
+def test_a_pair_by_hand(preprocessor):
+    x, y, weight = preprocessor("ab", "c")
+    assert plain(x) == {
+        "encoder_token_ids": [0, 4, 5, 2, 1, 1],
+        "encoder_padding_mask": [1, 1, 1, 1, 0, 0],
+        "decoder_token_ids": [2, 0, 6, 2, 1],
+        "decoder_padding_mask": [1, 1, 1, 1, 0],
+    }
+    assert plain((y, weight)) == ([0, 6, 2, 1, 1], [1, 1, 1, 0, 0])
+
+
+def test_other_tokenizers_get_one_start_and_one_end():
+    tokenizer = keras_hub.models.GPT2Tokenizer(
+        {"<|endoftext|>": 2, "a": 4, "b": 5, "ba": 6}, merges=["b a"]
+    )
+    preprocessor = TransformerSeq2SeqLMPreprocessor(tokenizer, 4, 4)
+    x, y, _ = preprocessor("ab", "b")
+    assert plain(x["encoder_token_ids"]) == [4, 5, 2, 0]
+    assert plain(x["decoder_token_ids"]) == [2, 5, 2, 0]
+    assert plain(y) == [5, 2, 0, 0]
+    assert preprocessor.stop_token_ids == [2]
+
+
+def test_prompts(preprocessor):
+    sources = ["a" * n for n in (1, 3)]
+    received = preprocessor.generate_preprocess(sources)
+    assert plain(received["decoder_token_ids"]) == [[2, 0, 1, 1, 1]] * 2
+    assert plain(received["decoder_padding_mask"]) == [[1, 1, 0, 0, 0]] * 2
+    begun = {"encoder_text": sources, "decoder_text": ["b", ""]}
+    received = preprocessor.generate_preprocess(begun, sequence_length=4)
+    assert plain(received["decoder_token_ids"]) == [[2, 0, 5, 1], [2, 0, 1, 1]]
+    graph = tf.function(preprocessor.generate_preprocess)
+    texts = tf.constant(sources)
+    assert plain(graph(texts)) == plain(preprocessor.generate_preprocess(sources))
+    with pytest.raises(ValueError, match="at most 5 tokens.*7 tokens at index 0"):
+        preprocessor.generate_preprocess(
+            {"encoder_text": ["a"], "decoder_text": ["bcabc"]}
+        )
+
+
+def test_sources_of_prompts_are_padded_to_few_lengths(preprocessor):
+    preprocessor.encoder_sequence_length = 100
+    for length, padded in ((1, 32), (30, 32), (31, 64), (63, 100), (300, 100)):
+        received = preprocessor.generate_preprocess(["a" * length])
+        assert received["encoder_token_ids"].shape == (1, padded)
+
+
+def test_texts_come_back_without_special_tokens(preprocessor):
+    rows = {
+        "decoder_token_ids": np.array([[2, 0, 4, 5, 2], [2, 0, 6, 6, 6]]),
+        "decoder_padding_mask": np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]),
+    }
+    assert preprocessor.generate_postprocess(rows) == ["ab", "c"]
+
+
+def test_rows_are_tokenised_once(preprocessor):
+    received = preprocessor.tokenize_rows(["abc", "a" * 9], "source")
+    assert plain(received) == [[0, 4, 5, 6, 2], [0, 4, 4, 4, 4, 2]]
+    received = preprocessor.tokenize_rows(["b", "c" * 9], "target")
+    assert plain(received) == [[2, 0, 5, 2], [2, 0, 6, 6, 6, 2]]
+
+
+def test_what_is_no_pair_is_refused(preprocessor):
+    with pytest.raises(ValueError, match="y=NoneType"):
+        preprocessor(["a"])
+    with pytest.raises(ValueError, match="2 sources and 1 targets"):
+        preprocessor(["a", "b"], ["c"])
+    with pytest.raises(ValueError, match="sample_weight=list"):
+        preprocessor(["a"], ["b"], [1.0])
+    with pytest.raises(TypeError, match="None at index 0"):
+        preprocessor([None], ["a"])
+
+
+def test_a_tokenizer_without_an_end_is_refused():
+    tokenizer = keras_hub.tokenizers.ByteTokenizer()
+    preprocessor = TransformerSeq2SeqLMPreprocessor(tokenizer, 4, 4)
+    with pytest.raises(ValueError, match="start_token_id.*ByteTokenizer"):
+        preprocessor(["a"], ["b"])
+
+
+def test_the_arguments_come_back_from_the_config(preprocessor):
+    again = TransformerSeq2SeqLMPreprocessor.from_config(preprocessor.get_config())
+    assert again.encoder_sequence_length == 6
+    assert again.decoder_sequence_length == 5
