@@ -5,13 +5,9 @@ import dataclasses
 import numpy as np
 from keras import ops
 
+from kftune.models.converters.computed_tensor import ComputedTensor
 from kftune.models.converters.hf_files import check_settings, read_json
-from kftune.models.converters.tensor_row import (
-    ComputedTensor,
-    TensorRow,
-    dense_rows,
-    norm_rows,
-)
+from kftune.models.converters.tensor_row import TensorRow, dense_rows, norm_rows
 from kftune.models.converters.tensor_table import TensorTable, load_tensors
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
 
@@ -173,6 +169,8 @@ class EncoderDecoderFormat:
         }
         if not self.separate_vocabularies:
             expected["share_embeddings"] = True
+        if self.arguments["logits_bias"]:
+            expected["logits_bias"] = (True, False)  # a file may lack it
         return [
             f"{name}={getattr(backbone, name)!r} (expected {values!r})"
             for name, values in expected.items()

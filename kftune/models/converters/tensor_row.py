@@ -96,26 +96,6 @@ class TensorRow:
         return math.prod(inputs), math.prod(outputs)
 
 
-@dataclasses.dataclass(frozen=True)
-class ComputedTensor:
-    """A tensor that a file may hold though it follows from the settings.
-
-    Attributes:
-        name: `str`, of the tensor.
-        values: NumPy array, what it must be.
-        unused_rows: `int`, rows of the tensor before the first one that is compared.
-    """
-
-    name: str
-    values: np.ndarray
-    unused_rows: int = 0
-
-    @property
-    def shape(self):
-        """Tuple of `int`: shape of the tensor in the file."""
-        return (self.values.shape[0] + self.unused_rows, *self.values.shape[1:])
-
-
 def dense_rows(name, path, *, input_axes=1, transposed=True):
     """Makes the rows of kernel and bias of a dense layer, or of several side by side.
 

@@ -54,7 +54,7 @@ class M2M100Tokenizer(TranslationTokenizer):
     vocabulary = json.loads((folder / "vocab.json").read_text("utf-8"))
     tokenizer = M2M100Tokenizer(
         proto=(folder / "sentencepiece.bpe.model").read_bytes(),
-        vocabulary={**vocabulary, "__de__": 128019, "__en__": 128022},
+        vocabulary={**vocabulary, "__de__": 128020, "__en__": 128022},
         language_tokens={"de": "__de__", "en": "__en__"},
         source_language="en",
         target_language="de",

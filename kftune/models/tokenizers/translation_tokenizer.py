@@ -16,7 +16,8 @@ class TranslationTokenizer(keras_hub.tokenizers.Tokenizer):
     and `target_end_ids`. Calling the tokenizer tokenises the source side. Ids are those
     of transformers, eagerly and in a TensorFlow graph (`tf.data`, SavedModel).
 
-    A subclass sets `file_assets`, reads and writes them, and calls `_set_coders`.
+    A subclass sets `file_assets`, reads and writes them, and calls `_set_coders`; see
+    `MarianTokenizer` for an example.
 
     Args:
         start_token: `str`, with which decoding starts.
@@ -210,7 +211,7 @@ def check_vocabulary(vocabulary, special_tokens):
         if not isinstance(token, str) or type(i) is not int or i < 0
     ]
     wrong += [f"no {token!r}" for token in special_tokens if token not in vocabulary]
-    if len(set(vocabulary.values())) != len(vocabulary):
+    if not wrong and len(set(vocabulary.values())) != len(vocabulary):
         wrong.append("several tokens with one id")
     if wrong:
         raise ValueError(

@@ -149,7 +149,7 @@ def test_texts_must_be_strings(tokenizer):
         (["</s>"], "list"),
         ({"</s>": 0, "<unk>": 1}, "no '<pad>'"),
         ({"</s>": 0, "<unk>": 0, "<pad>": 1}, "one id"),
-        ({"</s>": 0, "<unk>": "one", "<pad>": 2}, "'<unk>': 'one'"),
+        ({"</s>": 0, "<unk>": "one", "<pad>": [2]}, "'<unk>': 'one'"),
     ],
 )
 def test_wrong_vocabularies_are_named(folder, vocabulary, received):
