@@ -5,6 +5,7 @@ import keras_hub
 import numpy as np
 import pytest
 
+from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
 from kftune.models.gpt2.gpt2_tokenizer_trainer import train_gpt2_tokenizer
 
 CORPUS = [
@@ -35,7 +36,7 @@ def gpt2_tokenizer(bpe_folder):
 
 @pytest.fixture
 def gpt2_backbone():
-    return keras_hub.models.GPT2Backbone(
+    return GPT2Backbone(
         vocabulary_size=400,
         num_layers=2,
         num_heads=2,
