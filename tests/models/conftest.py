@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kftune.models import load_gpt2_tokenizer, train_gpt2_tokenizer
+from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
 
 CORPUS = [
     "The film is good, the film isn't bad, and it's what they've said: see it.",
@@ -26,8 +27,16 @@ def gpt2_tokenizer(bpe_folder):
 
 
 @pytest.fixture
-def gpt2_backbone(make_backbone):
-    return make_backbone("GPT2", vocabulary_size=400, max_sequence_length=24)
+def gpt2_backbone():
+    return GPT2Backbone(
+        vocabulary_size=400,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=8,
+        intermediate_dim=16,
+        max_sequence_length=24,
+        dropout=0,
+    )
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def saved(task, tmp_path):
 def language_model(gpt2_backbone, gpt2_tokenizer, tmp_path):
     """A KerasHub preset of a language model, as a shipped one is."""
     preprocessor = keras_hub.models.GPT2CausalLMPreprocessor(gpt2_tokenizer, 24)
-    task = keras_hub.models.GPT2CausalLM(gpt2_backbone, preprocessor)
+    task = keras_hub.models.GPT2CausalLM(gpt2_backbone.to_keras_hub(), preprocessor)
     task.save_to_preset(str(tmp_path / "lm"))
     return tmp_path / "lm"
 

@@ -133,11 +133,11 @@ def test_a_known_shape_is_compiled_once(bare, monkeypatch):
     step = bare.generate_step
     bare.compile(sampler="greedy")
 
-    def counted(inputs, stop_token_ids=None):
+    def counted_step(inputs, stop_token_ids=None):
         traced.append(1)
         return step(inputs, stop_token_ids)
 
-    monkeypatch.setattr(bare, "generate_step", counted)
+    monkeypatch.setattr(bare, "generate_step", counted_step)
     for lengths in ((2, 5), (31, 5), (4, 38)):
         bare.generate(prompts(*lengths), stop_token_ids=None)
     assert len(traced) == 1
