@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kftune.models import TextClassifierPreprocessor, text_classifier_preprocessor
+from kftune.models import TextClassifierPreprocessor, token_rows
 
 pytestmark = pytest.mark.backend
 
@@ -177,7 +177,7 @@ def test_many_texts_are_tokenised_in_turns_and_outside_the_graph(
     pack = TextClassifierPreprocessor(gpt2_tokenizer, sequence_length=64)
     texts = [f"the film number {i} is good, isn't it?" for i in range(10)]
     expected = [pack.tokenize_rows([text])[0].tolist() for text in texts]
-    monkeypatch.setattr(text_classifier_preprocessor, "_TEXTS_AT_ONCE", 4)
+    monkeypatch.setattr(token_rows, "_TEXTS_AT_ONCE", 4)
     monkeypatch.setattr(gpt2_tokenizer, "tokenize", refuse)
     assert [row.tolist() for row in pack.tokenize_rows(texts)] == expected
     assert len({tuple(row) for row in expected}) == 10
