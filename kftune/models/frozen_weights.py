@@ -45,22 +45,23 @@ def freezing_config(model: keras.Model) -> dict:
     """Writes down what is frozen, for the config of a task.
 
     Weights are given by their position, as paths are neither unique nor the same
-    after loading (`t5_layer_norm_7`). LoRA factors are left out: saving merges them
-    into their base weight.
+    after loading (`t5_layer_norm_7`); layer by layer, as the order of `model.weights`
+    depends on the backend. LoRA factors are left out: saving merges them into their
+    base weight.
 
     Args:
         model: a model that `kftune.tuning.freeze` froze.
 
     Returns:
         A dict for JSON: `"policy"` (name, for display), `"dropout"` (bool),
-        `"num_weights"` and `"frozen"` (positions in the list of weights).
+        `"num_weights"` and `"frozen_by_layer"` (positions in the list of weights).
     """
-    weights = _saved_weights(model)
+    weights = _weights_by_layer(model)
     return {
         "policy": model.freeze_policy,
         "dropout": model.frozen_dropout,
         "num_weights": len(weights),
-        "frozen": [i for i, weight in enumerate(weights) if not weight.trainable],
+        "frozen_by_layer": [i for i, weight in enumerate(weights) if not weight.trainable],
     }
 
 
@@ -74,18 +75,32 @@ def restore_freezing(model: keras.Model, config: dict) -> None:
     Raises:
         ValueError: if the model has another number of weights.
     """
-    weights = _saved_weights(model)
+    weights = _weights_by_layer(model)
     if len(weights) != config["num_weights"]:
         raise ValueError(
             f"Expected a model with {config['num_weights']} weights, as it was when "
             f"frozen. Received: {model.name!r} with {len(weights)} weights. Load it "
             "without changing its architecture."
         )
-    frozen = [weights[position] for position in config["frozen"]]
+    if "frozen" in config:  # as it was written once
+        in_keras_order = [weight for weight in model.weights if not _is_lora(weight)]
+        frozen = [in_keras_order[position] for position in config["frozen"]]
+    else:
+        frozen = [weights[position] for position in config["frozen_by_layer"]]
     set_frozen(model, frozen, dropout=config["dropout"])
     model.freeze_policy = config["policy"]
 
 
-def _saved_weights(model):
-    """The weights that a saved model has, in a fixed order."""
-    return [w for w in model.weights if not w.name.startswith("lora_")]
+def _weights_by_layer(model):
+    """The weights that a saved model has, in an order that is the same everywhere."""
+    parts = [
+        part
+        for layer in model.layers
+        for part in (layer.layers if isinstance(layer, keras.Model) else [layer])
+    ]
+    weights = {id(w): w for part in (*parts, model) for w in part.weights}
+    return [weight for weight in weights.values() if not _is_lora(weight)]
+
+
+def _is_lora(weight):
+    return weight.name.startswith("lora_")

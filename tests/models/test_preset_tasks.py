@@ -96,6 +96,36 @@ def test_keras_hub_makes_ours_from_a_language_model(language_model):
     assert task.predict(TEXTS, verbose=0).shape == (4, 3)
 
 
+@pytest.mark.parametrize("model", ["GPT2", "Bart"])
+def test_a_task_saved_on_keras_hubs_backbone_loads_onto_ours(
+    model, gpt2_tokenizer, tmp_path
+):
+    backbone = getattr(keras_hub.models, f"{model}Backbone")(
+        vocabulary_size=400,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=8,
+        intermediate_dim=16,
+        max_sequence_length=24,
+    )
+    preprocessor = GPT2TextClassifierPreprocessor(gpt2_tokenizer, 20)
+    task = attach_head(backbone, 2, preprocessor)
+    assert task.backbone is backbone
+    freeze(task, "all_but_last:1")
+    task.save_to_preset(tmp_path)
+    # As it was written before: positions in Keras's own order.
+    config = json.loads((tmp_path / "task.json").read_text())
+    frozen = [i for i, weight in enumerate(task.weights) if not weight.trainable]
+    del config["config"]["freezing"]["frozen_by_layer"]
+    config["config"]["freezing"]["frozen"] = frozen
+    (tmp_path / "task.json").write_text(json.dumps(config))
+    again = TextClassifier.from_preset(tmp_path)
+    assert type(again) is type(task)
+    assert type(again.backbone).__module__.startswith("kftune.")
+    assert [i for i, w in enumerate(again.weights) if not w.trainable] == frozen
+    assert_same_predictions(task, again)
+
+
 def test_several_heads_come_back(gpt2_backbone, gpt2_tokenizer, tmp_path):
     heads = {"b": DenseHead(3), "a": DenseHead(2, hidden_dim=4, label_names=["n", "y"])}
     preprocessor = GPT2TextClassifierPreprocessor(gpt2_tokenizer)
