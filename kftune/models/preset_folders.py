@@ -19,6 +19,7 @@ from kftune.models.preset_catalog import locate
 from kftune.models.preset_files import (
     clear_errors,
     hugging_face_type,
+    read_keras_hub_backbone,
     registered_class,
     saved_config,
 )
@@ -76,8 +77,8 @@ def load_backbone(preset, *, load_weights=True, dtype=None, offline=False):
         if model_type in _BACKBONES:
             read = _BACKBONES[model_type]
             return read(folder, load_weights=load_weights, dtype=dtype)
-        backbone = keras_hub.models.Backbone.from_preset(
-            str(folder), load_weights=load_weights, dtype=dtype
+        backbone = read_keras_hub_backbone(
+            folder, load_weights=load_weights, dtype=dtype
         )
         return our_backbone(backbone)
 
