@@ -54,7 +54,8 @@ def print_circumstances():
     """Prints the command, the machine and the versions a table belongs to."""
     backend = keras.backend.backend()
     packages = " ".join(f"{n} {version(n)}" for n in ("keras", "keras-hub", backend))
-    print(f"KERAS_BACKEND={backend} python {' '.join(sys.argv)}")
+    command = " ".join([os.path.relpath(sys.argv[0]), *sys.argv[1:]])
+    print(f"KERAS_BACKEND={backend} python {command}")
     print(f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(packages, flush=True)
 
