@@ -61,7 +61,9 @@ def freezing_config(model: keras.Model) -> dict:
         "policy": model.freeze_policy,
         "dropout": model.frozen_dropout,
         "num_weights": len(weights),
-        "frozen_by_layer": [i for i, weight in enumerate(weights) if not weight.trainable],
+        "frozen_by_layer": [
+            i for i, weight in enumerate(weights) if not weight.trainable
+        ],
     }
 
 

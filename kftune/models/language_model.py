@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kftune.models.layer_tree import sublayers
 from kftune.models.rounded_length import rounded_length
 from kftune.models.task_inputs import TASK_OPTIONS, TaskInputs
 from kftune.models.trainable_guard import TrainableGuard
@@ -135,6 +136,18 @@ class LanguageModel(TrainableGuard, TaskInputs):
             Float tensor `(B, P, V)`.
         """
         return self.backbone.logits(hidden)
+
+    def quantize(self, mode=None, **kwargs):
+        """Makes integers of the weights; `generate` is compiled again.
+
+        Args:
+            mode: `str`, such as `"int8"`.
+            **kwargs: Passed to `keras.Model.quantize`.
+        """
+        # Keras refuses layers that were not called yet, a tokenizer among them.
+        for layer in sublayers(self.preprocessor) if self.preprocessor else []:
+            layer.built = True
+        super().quantize(mode, **kwargs)
 
     def check_task(self, backbone, preprocessor, options):
         """Refuses what does not fit, and options that Keras would drop silently.

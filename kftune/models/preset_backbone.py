@@ -1,9 +1,11 @@
 """`from_preset` and `save_to_preset` of backbones."""
 
-import keras_hub
-
 from kftune.models.preset_catalog import locate
-from kftune.models.preset_files import clear_errors, hugging_face_type
+from kftune.models.preset_files import (
+    clear_errors,
+    hugging_face_type,
+    read_keras_hub_backbone,
+)
 from kftune.models.preset_saving import PresetSaving
 
 
@@ -46,8 +48,8 @@ class PresetBackbone(PresetSaving):
                     "Expected a preset of KerasHub or kftune. Received a Hugging Face "
                     "model, which kftune.models.load_backbone takes."
                 )
-            backbone = keras_hub.models.Backbone.from_preset(
-                str(folder), load_weights=load_weights, dtype=dtype
+            backbone = read_keras_hub_backbone(
+                folder, load_weights=load_weights, dtype=dtype
             )
             if isinstance(backbone, cls):
                 return backbone

@@ -3,6 +3,7 @@
 import contextlib
 
 import keras
+import keras_hub
 import safetensors
 
 from kftune.models.converters.hf_files import read_json
@@ -30,6 +31,27 @@ def hugging_face_type(folder):
             f"with neither registered_name nor model_type, but {sorted(config)}"
         )
     return config["model_type"]
+
+
+def read_keras_hub_backbone(folder, *, load_weights=True, dtype=None):
+    """Reads the backbone of a KerasHub preset folder, KerasHub's or kftune's.
+
+    Args:
+        folder: `Path`.
+        load_weights: `bool`. False gives random weights.
+        dtype: `str`, dtype policy or `None` for Keras's own, and for weights that were
+            saved as integers.
+
+    Returns:
+        `keras_hub.models.Backbone`.
+    """
+    saved = read_json(folder, "config.json")["config"].get("dtype")
+    if dtype is None and isinstance(saved, dict):
+        is_quantised = saved["class_name"] == "DTypePolicyMap"
+        dtype = saved if is_quantised else None
+    return keras_hub.models.Backbone.from_preset(
+        str(folder), load_weights=load_weights, dtype=dtype
+    )
 
 
 @contextlib.contextmanager

@@ -1,7 +1,5 @@
 """Reads backbones, preprocessors and decoding settings out of preset folders."""
 
-import keras_hub
-
 from kftune.models.converters.from_keras_hub import our_backbone
 from kftune.models.converters.hf_bart import BART
 from kftune.models.converters.hf_bert import read_bert_backbone
@@ -11,7 +9,11 @@ from kftune.models.converters.hf_m2m100 import M2M100
 from kftune.models.converters.hf_marian import MARIAN
 from kftune.models.decoding_settings import DecodingSettings
 from kftune.models.preset_catalog import locate
-from kftune.models.preset_files import clear_errors, hugging_face_type
+from kftune.models.preset_files import (
+    clear_errors,
+    hugging_face_type,
+    read_keras_hub_backbone,
+)
 from kftune.models.text_classifier_preprocessor import TextClassifierPreprocessor
 
 _BACKBONES = {
@@ -56,8 +58,8 @@ def load_backbone(preset, *, load_weights=True, dtype=None, offline=False):
         if model_type in _BACKBONES:
             read = _BACKBONES[model_type]
             return read(folder, load_weights=load_weights, dtype=dtype)
-        backbone = keras_hub.models.Backbone.from_preset(
-            str(folder), load_weights=load_weights, dtype=dtype
+        backbone = read_keras_hub_backbone(
+            folder, load_weights=load_weights, dtype=dtype
         )
         return our_backbone(backbone)
 

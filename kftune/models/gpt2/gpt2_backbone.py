@@ -6,6 +6,7 @@ import keras_hub
 from kftune.layers import TransformerBlock
 from kftune.models.merged_lora import merged_weights
 from kftune.models.preset_backbone import PresetBackbone
+from kftune.models.quantize_alike import own_policy, quantize_alike
 from kftune.models.transformer.transformer_stack import TransformerStack
 
 
@@ -148,9 +149,11 @@ class GPT2Backbone(PresetBackbone, keras_hub.models.Backbone):
         Returns:
             `keras_hub.models.GPT2Backbone`.
         """
-        config = self.get_config()
+        # That of a layer that is never quantised.
+        config = {**self.get_config(), "dtype": own_policy(self.layer_norm)}
         del config["remat"]
         theirs = keras_hub.models.GPT2Backbone.from_config(config)
+        quantize_alike(theirs, self)
         theirs.set_weights(merged_weights(self))
         return theirs
 

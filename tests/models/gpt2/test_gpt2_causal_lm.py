@@ -287,6 +287,21 @@ def test_a_saved_task_of_keras_hub_becomes_ours(stock, tmp_path):
     assert ours.generate(TEXTS[:2], max_length=16) == expected
 
 
+def test_integer_weights_are_saved_and_saved_again(task, tmp_path, quick):
+    task.quantize("int8")
+    task.compile(sampler="greedy", **quick)
+    expected = task.generate(TEXTS[:2], max_length=16)
+    task.save_to_preset(tmp_path / "once")
+    again = GPT2CausalLM.from_preset(tmp_path / "once")
+    again.save_to_preset(tmp_path / "twice")
+    theirs = keras_hub.models.CausalLM.from_preset(str(tmp_path / "twice"))
+    ours = GPT2CausalLM.from_preset(tmp_path / "twice")
+    for model in (theirs, ours):
+        assert model.backbone.token_embedding.quantization_mode == "int8"
+        model.compile(sampler="greedy", **quick)
+        assert model.generate(TEXTS[:2], max_length=16) == expected
+
+
 def test_without_a_preprocessor(task, tmp_path):
     task.save_to_preset(tmp_path)
     for name in ("tokenizer.json", "preprocessor.json"):
