@@ -1,5 +1,7 @@
 """Reads backbones, preprocessors and decoding settings out of preset folders."""
 
+import keras_hub
+
 from kftune.models.converters.from_keras_hub import our_backbone
 from kftune.models.converters.hf_bart import BART
 from kftune.models.converters.hf_bert import read_bert_backbone
@@ -58,9 +60,10 @@ def load_backbone(preset, *, load_weights=True, dtype=None, offline=False):
         if model_type in _BACKBONES:
             read = _BACKBONES[model_type]
             return read(folder, load_weights=load_weights, dtype=dtype)
-        backbone = read_keras_hub_backbone(
-            folder, load_weights=load_weights, dtype=dtype
-        )
+        read = read_keras_hub_backbone
+        if model_type is not None:
+            read, folder = keras_hub.models.Backbone.from_preset, str(folder)
+        backbone = read(folder, load_weights=load_weights, dtype=dtype)
         return our_backbone(backbone)
 
 
