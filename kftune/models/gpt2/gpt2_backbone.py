@@ -28,7 +28,7 @@ class GPT2Backbone(PresetBackbone, keras_hub.models.Backbone):
         dropout: `float` in `[0, 1)`.
         max_sequence_length: `int`. Positions that can be told apart.
         remat: `bool`. True: the states inside blocks are computed again for the
-            gradients in place of being kept. Not part of a saved preset.
+            gradients in place of being kept. Not part of a saved preset; an attribute.
         dtype: `str`, dtype policy or `None` for Keras's own.
         **kwargs: `name` and `trainable`.
 
@@ -126,20 +126,18 @@ class GPT2Backbone(PresetBackbone, keras_hub.models.Backbone):
         self.intermediate_dim = intermediate_dim
         self.dropout = dropout
         self.max_sequence_length = max_sequence_length
-        self.remat = remat
 
     @classmethod
-    def from_keras_hub(cls, backbone, remat=False):
+    def from_keras_hub(cls, backbone):
         """Makes one with the weights of KerasHub's.
 
         Args:
             backbone: `keras_hub.models.GPT2Backbone`.
-            remat: `bool`, as for the class.
 
         Returns:
             `GPT2Backbone`.
         """
-        ours = cls.from_config({**backbone.get_config(), "remat": remat})
+        ours = cls.from_config(backbone.get_config())
         ours.set_weights(merged_weights(backbone))
         return ours
 
@@ -171,6 +169,15 @@ class GPT2Backbone(PresetBackbone, keras_hub.models.Backbone):
     def max_positions(self):
         """`int`, how many tokens a row may have."""
         return self.max_sequence_length
+
+    @property
+    def remat(self):
+        """`bool`, see the class; may be set before training is compiled."""
+        return self._stack.remat
+
+    @remat.setter
+    def remat(self, remat):
+        self._stack.remat = remat
 
     def init_cache(self, batch_size, max_length):
         """Makes an empty cache for `step`.

@@ -3,14 +3,10 @@
 import keras
 import keras_hub
 
-from kftune.layers import OutputEmbedding
 from kftune.models.merged_lora import merged_weights
 from kftune.models.preset_backbone import PresetBackbone
-from kftune.models.transformer.make_stack import (
-    POSITION_EMBEDDINGS,
-    make_stack,
-    truncated_normal,
-)
+from kftune.models.transformer.check_settings import check_settings
+from kftune.models.transformer.make_layers import make_stack, make_token_embeddings
 
 
 @keras.saving.register_keras_serializable(package="kftune")
@@ -57,7 +53,7 @@ class TransformerBackbone(PresetBackbone, keras_hub.models.Backbone):
             and Marian checkpoints.
         initializer_stddev: `float`. Of the normal distribution of initial weights.
         remat: `bool`. True: the states inside blocks are computed again for the
-            gradients in place of being kept.
+            gradients in place of being kept. An attribute, too.
         dtype: `str`, dtype policy or `None` for Keras's own.
         **kwargs: `name` and `trainable`.
 
@@ -162,10 +158,10 @@ class TransformerBackbone(PresetBackbone, keras_hub.models.Backbone):
             "initializer_stddev": initializer_stddev,
             "remat": remat,
         }
-        _check(encoder, decoder, both)
+        check_settings(encoder, decoder, both)
 
         # === Layers ===
-        encoder_embedding, decoder_embedding = _token_embeddings(
+        encoder_embedding, decoder_embedding = make_token_embeddings(
             encoder, decoder, both, dtype
         )
         self._encoder = make_stack(
@@ -221,13 +217,11 @@ class TransformerBackbone(PresetBackbone, keras_hub.models.Backbone):
             setattr(self, name, value)
 
     @classmethod
-    def from_keras_hub(cls, backbone, **options):
+    def from_keras_hub(cls, backbone):
         """Makes one with the weights of KerasHub's BART.
 
         Args:
             backbone: `keras_hub.models.BartBackbone`.
-            **options: Arguments that change no weight, such as `remat` and
-                `attention_dropout`.
 
         Returns:
             `TransformerBackbone`.
@@ -238,7 +232,7 @@ class TransformerBackbone(PresetBackbone, keras_hub.models.Backbone):
             "scale_embedding": False,
             "embedding_layer_norm": True,
         }
-        ours = cls.from_config({**backbone.get_config(), **bart, **options})
+        ours = cls.from_config({**backbone.get_config(), **bart})
         ours.set_weights(merged_weights(backbone))
         return ours
 
@@ -246,6 +240,15 @@ class TransformerBackbone(PresetBackbone, keras_hub.models.Backbone):
     def max_positions(self):
         """`int`, how many tokens a row may have."""
         return self.max_sequence_length
+
+    @property
+    def remat(self):
+        """`bool`, see the class; may be set before training is compiled."""
+        return self._decoder.remat
+
+    @remat.setter
+    def remat(self, remat):
+        self._encoder.remat = self._decoder.remat = remat
 
     def encode(self, encoder_token_ids, encoder_padding_mask):
         """Computes the states of whole source rows.
@@ -333,62 +336,8 @@ class TransformerBackbone(PresetBackbone, keras_hub.models.Backbone):
 
     def get_config(self):
         """The constructor's arguments."""
-        return {**super().get_config(), **self._settings}
+        return {**super().get_config(), **self._settings, "remat": self.remat}
 
 
 def _first_given(value, default):
     return default if value is None else value
-
-
-def _token_embeddings(encoder, decoder, both, dtype):
-    """The table of the encoder and that of the decoder, which also gives logits."""
-
-    def make(cls, sizes, name, **options):
-        return cls(
-            sizes["vocabulary_size"],
-            sizes["hidden_dim"],
-            embeddings_initializer=truncated_normal(both),
-            dtype=dtype,
-            name=name,
-            **options,
-        )
-
-    cls = OutputEmbedding if both["logits_bias"] else keras.layers.ReversibleEmbedding
-    tie_weights = both["tie_output"]
-    if both["share_embeddings"]:
-        table = make(cls, decoder, "token_embedding", tie_weights=tie_weights)
-        return table, table
-    return (
-        make(keras.layers.Embedding, encoder, "encoder_token_embedding"),
-        make(cls, decoder, "decoder_token_embedding", tie_weights=tie_weights),
-    )
-
-
-def _check(encoder, decoder, both):
-    """Raises one error that names every argument that does not fit."""
-    wrong = [*_wrong_sizes("", encoder), *_wrong_sizes("decoder_", decoder)]
-    if both["position_embedding"] not in POSITION_EMBEDDINGS:
-        wrong.append(
-            f"expected position_embedding in {POSITION_EMBEDDINGS}. Received: "
-            f"{both['position_embedding']!r}"
-        )
-    tables = [[s["vocabulary_size"], s["hidden_dim"]] for s in (encoder, decoder)]
-    if both["share_embeddings"] and tables[0] != tables[1]:
-        wrong.append(
-            "expected share_embeddings=False for tables of two sizes. Received: "
-            f"vocabulary_size and hidden_dim {tables[0]}, of the decoder {tables[1]}"
-        )
-    if wrong:
-        raise ValueError("TransformerBackbone: " + "; ".join(wrong))
-
-
-def _wrong_sizes(prefix, sizes):
-    for name, value in sizes.items():
-        if value < 1:
-            yield f"expected {prefix}{name} >= 1. Received: {value!r}"
-    heads, width = sizes["num_heads"], sizes["hidden_dim"]
-    if heads >= 1 and width % heads:
-        yield (
-            f"expected {prefix}num_heads to divide {prefix}hidden_dim. Received: "
-            f"{heads} and {width}"
-        )

@@ -52,6 +52,16 @@ class TransformerStack:
         )
         self.layer_norm = layer_norm
 
+    @property
+    def remat(self):
+        """`bool`, whether blocks compute their states again for the gradients."""
+        return self.blocks[0].remat
+
+    @remat.setter
+    def remat(self, remat):
+        for block in self.blocks:
+            block.remat = remat
+
     def __call__(self, token_ids, **masks):
         """Computes the states of whole rows.
 

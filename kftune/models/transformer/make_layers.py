@@ -1,11 +1,15 @@
-"""Makes the layers of an encoder or of a decoder."""
+"""Makes the layers of a `TransformerBackbone`."""
 
 import math
 
 import keras
 import keras_hub
 
-from kftune.layers import SinusoidalPositionEmbedding, TransformerBlock
+from kftune.layers import (
+    OutputEmbedding,
+    SinusoidalPositionEmbedding,
+    TransformerBlock,
+)
 from kftune.models.transformer.transformer_stack import TransformerStack
 
 _SINUSOIDAL = {
@@ -14,6 +18,41 @@ _SINUSOIDAL = {
     "sinusoidal_interleaved": {"layout": "interleaved"},
 }
 POSITION_EMBEDDINGS = ("learned", *_SINUSOIDAL)
+
+
+def make_token_embeddings(encoder, decoder, both, dtype):
+    """Makes the tables of tokens.
+
+    Args:
+        encoder: dict of sizes of the encoder.
+        decoder: dict of sizes of the decoder.
+        both: dict of what the backbone's arguments say of both.
+        dtype: dtype policy of the layers.
+
+    Returns:
+        Tuple of the layer of the encoder and that of the decoder, which also gives
+        logits; one and the same if they share embeddings.
+    """
+
+    def make(cls, sizes, name, **options):
+        return cls(
+            sizes["vocabulary_size"],
+            sizes["hidden_dim"],
+            embeddings_initializer=_truncated_normal(both),
+            dtype=dtype,
+            name=name,
+            **options,
+        )
+
+    cls = OutputEmbedding if both["logits_bias"] else keras.layers.ReversibleEmbedding
+    tie_weights = both["tie_output"]
+    if both["share_embeddings"]:
+        table = make(cls, decoder, "token_embedding", tie_weights=tie_weights)
+        return table, table
+    return (
+        make(keras.layers.Embedding, encoder, "encoder_token_embedding"),
+        make(cls, decoder, "decoder_token_embedding", tie_weights=tie_weights),
+    )
 
 
 def make_stack(side, token_embedding, settings, dtype):
@@ -50,18 +89,6 @@ def make_stack(side, token_embedding, settings, dtype):
     )
 
 
-def truncated_normal(settings):
-    """The initial weights of kernels and tables.
-
-    Args:
-        settings: dict with `initializer_stddev`.
-
-    Returns:
-        A new `keras.initializers.Initializer`.
-    """
-    return keras.initializers.TruncatedNormal(stddev=settings["initializer_stddev"])
-
-
 def _position_embedding(name, settings, dtype):
     kind = settings["position_embedding"]
     length = settings["max_sequence_length"] + settings["position_offset"]
@@ -71,7 +98,7 @@ def _position_embedding(name, settings, dtype):
         )
     return keras_hub.layers.PositionEmbedding(
         length,
-        initializer=truncated_normal(settings),
+        initializer=_truncated_normal(settings),
         dtype=dtype,
         name=name,
     )
@@ -85,7 +112,7 @@ def _block(side, name, settings, dtype):
         attention_dropout=settings["attention_dropout"],
         activation_dropout=settings["activation_dropout"],
         activation=settings["activation"],
-        kernel_initializer=truncated_normal(settings),
+        kernel_initializer=_truncated_normal(settings),
         normalize_first=settings["normalize_first"],
         use_causal_mask=side == "decoder",
         use_cross_attention=side == "decoder",
@@ -97,3 +124,8 @@ def _block(side, name, settings, dtype):
 
 def _norm(name, dtype):
     return keras.layers.LayerNormalization(epsilon=1e-5, dtype=dtype, name=name)
+
+
+def _truncated_normal(settings):
+    """A new initializer of kernels and tables."""
+    return keras.initializers.TruncatedNormal(stddev=settings["initializer_stddev"])
