@@ -43,7 +43,7 @@ def ours(rows, labels):
 
 def stock(rows, labels, length):
     """Returns a function that trains one epoch on rows of one length."""
-    backbone = kftune.models.load_backbone("gpt2_tiny_en")
+    backbone = kftune.models.load_backbone("gpt2_tiny_en").to_keras_hub()
     pooled = keras.layers.GlobalAveragePooling1D()(backbone.output)
     model = keras.Model(backbone.input, keras.layers.Dense(2)(pooled))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

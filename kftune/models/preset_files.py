@@ -45,7 +45,7 @@ def read_keras_hub_backbone(folder, *, load_weights=True, dtype=None):
     Returns:
         `keras_hub.models.Backbone`.
     """
-    saved = read_json(folder, "config.json")["config"].get("dtype")
+    saved = read_json(folder, "config.json").get("config", {}).get("dtype")
     if dtype is None and isinstance(saved, dict):
         is_quantised = saved["class_name"] == "DTypePolicyMap"
         dtype = saved if is_quantised else None

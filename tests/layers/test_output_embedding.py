@@ -7,7 +7,7 @@ from kftune.layers import OutputEmbedding
 pytestmark = pytest.mark.backend
 
 
-def _built(tmp_path=None, **options):
+def _built(**options):
     layer = OutputEmbedding(5, 4, **options)
     layer.build()
     rng = np.random.default_rng(0)
