@@ -63,13 +63,13 @@ def main(
     """
     settings = dict(locals())
     started = time.perf_counter()
-    kftune.training.open_run(out, settings)
     kftune.training.use_compilation_cache()
     keras.utils.set_random_seed(seed)
 
     columns = {"text": text, "label": label, "group": group}
     splits = read_splits(data, test_data, columns, split_seed)
-    names = splits["train"].features["label"].names
+    names = kftune.data.class_names(splits["train"])
+    kftune.training.open_run(out, settings, may_differ=["out"])
 
     task = kftune.models.TextClassifier.from_preset(
         preset, label_names=names, dropout=dropout, load_weights=pretrained
@@ -110,7 +110,7 @@ def read_splits(data, test_data, columns, seed):
     if test_data is None:
         return kftune.data.split(rows, validation=0.1, test=0.1, seed=seed)
     test, _ = kftune.data.clean(kftune.data.read(test_data, **columns))
-    test = kftune.data.encode_labels(test, rows.features["label"].names)
+    test = kftune.data.encode_labels(test, kftune.data.class_names(rows))
     rows = kftune.data.drop_overlap(rows, test)
     return {**kftune.data.split(rows, validation=0.1, test=0, seed=seed), "test": test}
 
@@ -124,7 +124,9 @@ def evaluate(task, batches, labels):
 def plot(out, scores, title):
     """Draw learning curves and confusion matrix."""
     history = kftune.training.read_history(out)
-    kftune.evaluation.plot_curves(history, out / "curves.png", title=title)
+    kftune.evaluation.plot_curves(
+        history, out / "curves.png", title=title, monitor="val_accuracy", mode="max"
+    )
     kftune.evaluation.plot_confusion(
         scores.confusion, scores.names, out / "confusion.png"
     )

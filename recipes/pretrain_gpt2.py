@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated
 
 import keras
-import keras_hub
 
 import kftune
 from kftune.cli import option_types as types
@@ -61,8 +60,6 @@ def main(
         out: folder for vocabulary, backups, history.csv, results.json and preset/.
     """
     settings = dict(locals())
-    lengths = ["epochs", "decay_epochs"]
-    resumed = kftune.training.open_run(out, settings, may_differ=lengths)
     kftune.training.use_compilation_cache()
     keras.utils.set_random_seed(seed)
     total, decay = epochs * epoch_steps, decay_epochs * epoch_steps
@@ -72,9 +69,12 @@ def main(
 
     plans = kftune.data.load_corpora(corpora)
     passages = kftune.data.read_pretraining_corpora(plans, folder)
+    resumed = kftune.training.open_run(
+        out, settings, may_differ=["epochs", "decay_epochs", "out"]
+    )
     tokenizer = get_tokenizer(passages, vocabulary_size, out / "vocabulary", resumed)
 
-    backbone = keras_hub.models.GPT2Backbone(
+    backbone = kftune.models.GPT2Backbone(
         vocabulary_size=vocabulary_size,
         num_layers=num_layers,
         num_heads=num_heads,

@@ -3,7 +3,7 @@
 from kftune.data.clean import CleaningReport, clean
 from kftune.data.drop_overlap import drop_overlap
 from kftune.data.endless_batches import EndlessBatches
-from kftune.data.labels import encode_labels
+from kftune.data.labels import class_names, encode_labels
 from kftune.data.length_bucketed import LengthBucketed
 from kftune.data.next_token_batches import NextTokenBatches
 from kftune.data.packing import pack
@@ -21,6 +21,7 @@ __all__ = [
     "LengthBucketed",
     "NextTokenBatches",
     "PretrainingCorpus",
+    "class_names",
     "clean",
     "drop_overlap",
     "encode_labels",

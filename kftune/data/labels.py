@@ -72,6 +72,29 @@ def encode_labels(dataset, names=None, *, column="label"):
     )
 
 
+def class_names(dataset, *, column="label"):
+    """Gives the names of the classes that `encode_labels` has numbered.
+
+    Args:
+        dataset: `datasets.Dataset`.
+        column: `str`.
+
+    Returns:
+        List of `str`, in the order of their numbers.
+
+    Raises:
+        ValueError: if the column holds no numbered classes, but lists or scores.
+    """
+    feature = dataset.features[column]
+    if not isinstance(feature, ClassLabel):
+        raise ValueError(
+            f"Expected classes in {column!r}, strings or whole numbers, one a row. "
+            f"Received: {feature}. Several labels a row, and scores, need a task with "
+            "another problem_type, see kftune.models.TextClassifier."
+        )
+    return feature.names
+
+
 def _check_nameless(names, column, feature):
     """Refuses class names for a column that is not numbered."""
     if names is not None:

@@ -11,6 +11,8 @@ from kftune.files import write_aside
 BACKUP = "backup"
 BEST_WEIGHTS = "best.weights.h5"
 HISTORY = "history.csv"
+RESULTS = "results.json"
+TENSORBOARD = "tensorboard"
 _SETTINGS = "settings.json"
 
 
@@ -18,8 +20,10 @@ def open_run(folder, settings, may_differ=()):
     """Make ready the folder of a run, and tell whether a stopped one goes on.
 
     A run goes on if `backup/` is there, which Keras removes when training ends, and if
-    it was started with the same settings. What an ended run left is cleared away, so
-    that nothing of it is taken for the new one's.
+    it was started with the same settings. The weights, logs and `results.json` that an
+    ended run left are cleared away, so that nothing of it is taken for the new one's;
+    call this when all that can be wrong with the data has been found. What a recipe
+    replaces as a whole when it ends, such as a model, stays until then.
 
     Args:
         folder: str or path, made when missing.
@@ -101,6 +105,7 @@ def _drop_cut_line(path):
 
 
 def _clear(folder):
-    shutil.rmtree(folder / BACKUP, ignore_errors=True)
-    for name in (BEST_WEIGHTS, HISTORY):
+    for name in (BACKUP, TENSORBOARD):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (BEST_WEIGHTS, HISTORY, RESULTS):
         (folder / name).unlink(missing_ok=True)

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import keras
 
-from kftune.training.run_folder import BACKUP, BEST_WEIGHTS, HISTORY, read_history
+from kftune.training.run_folder import (
+    BACKUP,
+    BEST_WEIGHTS,
+    HISTORY,
+    TENSORBOARD,
+    read_history,
+)
 
 
 def standard_callbacks(folder, monitor="val_loss", mode="min", patience=2):
@@ -54,7 +60,7 @@ def standard_callbacks(folder, monitor="val_loss", mode="min", patience=2):
             monitor, patience=patience, mode=mode, baseline=best, verbose=1
         ),
         keras.callbacks.CSVLogger(folder / HISTORY, append=True),
-        keras.callbacks.TensorBoard(folder / "tensorboard"),
+        keras.callbacks.TensorBoard(folder / TENSORBOARD),
         # Last: an epoch that is in the backup has left all its other traces. Twice: a
         # kill while one is written leaves the other.
         keras.callbacks.BackupAndRestore(folder / BACKUP, double_checkpoint=True),

@@ -1,7 +1,7 @@
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from kftune.data import encode_labels
+from kftune.data import class_names, encode_labels
 
 
 def rows_of(labels, **columns):
@@ -105,6 +105,14 @@ def test_names_for_lists_or_floats_are_an_error(labels, received):
 def test_floats_that_were_cast_as_the_error_says_take_names():
     rows = rows_of([1.0, 0.0]).cast_column("label", Value("int64"))
     assert encode_labels(rows, names=["neg", "pos"])["label"][:] == [1, 0]
+
+
+@pytest.mark.parametrize("label", [0.5, ["a", "b"]])
+def test_scores_and_lists_have_no_class_names(label):
+    rows = encode_labels(Dataset.from_dict({"label": [label, label]}))
+    with pytest.raises(ValueError, match=r"Expected classes in 'label'.*problem_type"):
+        class_names(rows)
+    assert class_names(encode_labels(rows_of(["b", "a"]))) == ["a", "b"]
 
 
 def test_encoded_labels_stay_as_they_are():

@@ -103,6 +103,7 @@ def test_reviews_become_a_scored_model_that_loads(whole):
     assert verdicts.argmax(-1).tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_as_a_whole_one(
     run_recipe, whole, options, folder
 ):

@@ -71,3 +71,13 @@ def test_an_unknown_option_is_named(capsys):
     with pytest.raises(SystemExit):
         read_options(main, ["--presset", "gpt2_tiny_en"])
     assert "--presset" in capsys.readouterr().err
+
+
+def test_a_missing_file_costs_nothing_of_the_last_run(tmp_path, monkeypatch):
+    main = runpy.run_path(str(RECIPES / "classify_reviews.py"))["main"]
+    monkeypatch.setattr("kftune.training.use_compilation_cache", lambda: None)
+    for name in ("best.weights.h5", "history.csv", "results.json"):
+        (tmp_path / name).write_text("of the last run")
+    with pytest.raises(FileNotFoundError, match=r"typo\.csv"):
+        main(data=str(tmp_path / "typo.csv"), out=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3

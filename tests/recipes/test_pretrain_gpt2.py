@@ -72,6 +72,7 @@ def test_plain_text_becomes_a_preset(whole):
     assert all(math.isfinite(float(w.sum())) for w in causal_lm.backbone.get_weights())
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_as_a_whole_one(run_recipe, whole, folder):
     out = folder / "killed"
     options = [*options_for(folder / "corpora.yaml"), "--epochs", 2, "--out", out]
@@ -91,6 +92,7 @@ def test_a_killed_run_goes_on_and_ends_as_a_whole_one(run_recipe, whole, folder)
         np.testing.assert_allclose(a, b, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_teacher_is_trained_and_asked(run_recipe, whole, folder):
     opinions = [
         f"{word} film number {i} it is\t{label}"

@@ -38,8 +38,12 @@ def test_other_settings_are_refused_all_at_once(tmp_path):
 def test_an_ended_run_leaves_nothing_to_the_next(tmp_path):
     stopped(tmp_path, {"seed": 0})
     (tmp_path / "backup").rmdir()
+    for name in ("tensorboard", "model"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "results.json").write_text("{}")
     assert not open_run(tmp_path, {"seed": 1})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["settings.json"]
+    # A model is replaced when the next one is complete.
+    assert {path.name for path in tmp_path.iterdir()} == {"settings.json", "model"}
 
 
 def test_what_was_not_logged_is_no_number(tmp_path):

@@ -1,1 +1,1 @@
-"""GPT-2: classifier, preprocessor, tokenizer training, pretraining."""
+"""GPT-2: backbone, language model, classifier, preprocessors, pretraining."""
