@@ -178,25 +178,29 @@ def fused_attention(query, key, value, mask=None, *, is_causal=False, flash=Fals
     return ops.where(some, output, ops.cast(0.0, output.dtype))
 
 
-def one_token_attention(query, key, value, mask=None):
-    """Attention of one token to keys and values laid out as a cache has them.
+def few_token_attention(query, key, value, mask=None):
+    """Attention of a few tokens to keys and values laid out as a cache has them.
 
-    Query heads that share a key head are rows of one product, so that neither keys
-    nor values are copied or laid out anew.
+    Tokens, and query heads that share a key head, are rows of one product, so that
+    neither keys nor values are copied or laid out anew.
 
     Args:
-        query: float tensor of shape `(B, 1, N, H)`, already scaled.
+        query: float tensor of shape `(B, T, N, H)`, already scaled.
         key: float tensor of shape `(B, K, S, H)`.
         value: float tensor of shape `(B, K, S, V)`.
-        mask: `bool` tensor of shape `(1 or B, 1, 1, S)`, or None.
+        mask: `bool` tensor of shape `(1 or B, 1, 1 or T, S)`, or None.
 
     Returns:
-        Float tensor of shape `(B, 1, N, V)`.
+        Float tensor of shape `(B, T, N, V)`.
     """
-    batch, one, heads, size = ops.shape(query)
-    key_heads = key.shape[1]
-    rows = ops.reshape(query, (batch, key_heads, heads // key_heads, size))
-    scores = ops.einsum("bkgh,bksh->bkgs", rows, key)
-    weights = masked_softmax(scores, mask)
-    output = ops.einsum("bkgs,bksv->bkgv", weights, value)
-    return ops.reshape(output, (batch, one, heads, value.shape[-1]))
+    batch, length, heads, size = ops.shape(query)
+    key_heads, keys = key.shape[1], ops.shape(key)[2]
+    by_head = ops.transpose(query, (0, 2, 1, 3))  # (B, N, T, H)
+    rows = (batch, key_heads, heads // key_heads * length)
+    scores = ops.einsum(
+        "bkgh,bksh->bkgs", ops.reshape(by_head, (*rows, size)), key
+    )  # (B, K, G·T, S)
+    weights = masked_softmax(ops.reshape(scores, (batch, heads, length, keys)), mask)
+    output = ops.einsum("bkgs,bksv->bkgv", ops.reshape(weights, (*rows, keys)), value)
+    output = ops.reshape(output, (batch, heads, length, value.shape[-1]))
+    return ops.transpose(output, (0, 2, 1, 3))

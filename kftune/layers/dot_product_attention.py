@@ -15,8 +15,8 @@ class DotProductAttention(AttentionProjections):
             code, took: `"flash"`, a flash kernel of the backend; `"fused"`,
             `keras.ops.dot_product_attention` without one; `"einsum"`, which alone has
             the weights, for dropout in training, `return_attention_scores` and more
-            than one axis; `"cache"`, plain products of one token with a cache, where
-            there is nothing to fuse. None before the first call.
+            than one axis; `"cache"`, plain products of a few tokens with a cache,
+            where there is nothing to fuse. None before the first call.
     """
 
     attention_path = None
@@ -81,12 +81,12 @@ class DotProductAttention(AttentionProjections):
         # Before the products, which float16 would not hold otherwise.
         return ops.multiply(query, ops.cast(self._inverse_sqrt_key_dim, query.dtype))
 
-    def _one_token_attention(self, query, key, value, mask):
-        """Like `_compute_attention`, for `(B, 1, N, H)` and keys `(B, K, S, H)`."""
+    def _few_token_attention(self, query, key, value, mask):
+        """Like `_compute_attention`, for `(B, T, N, H)` and keys `(B, K, S, H)`."""
         self.attention_path = "cache"
         mask = None if mask is None else attention_math.expand_mask(mask, 4)
         query = self._scale(query)
-        return attention_math.one_token_attention(query, key, value, mask)
+        return attention_math.few_token_attention(query, key, value, mask)
 
     def _can_use_fused(self, query):
         sizes = (self._key_dim, self._value_dim)

@@ -7,6 +7,10 @@ from kftune.layers import attention_math
 from kftune.layers.attention_projections import check_key_shape
 from kftune.layers.dot_product_attention import DotProductAttention
 
+# Up to so many tokens, such as the beams of a row, a kernel that first lays out keys
+# and values anew would do more copying than computing.
+_FEW_TOKENS = 16
+
 
 @keras.saving.register_keras_serializable(package="kftune")
 class MultiHeadAttention(DotProductAttention):
@@ -221,8 +225,9 @@ class MultiHeadAttention(DotProductAttention):
     def _attend(self, query, key, value, mask, training=None):
         heads = self._query_dense(query)  # (B, T, N, H)
         drops = training and self._dropout > 0.0
-        if query.shape[1] == 1 and not drops and not self._overrides_attention():
-            heads = self._one_token_attention(heads, key, value, mask)
+        few = query.shape[1] is not None and query.shape[1] <= _FEW_TOKENS
+        if few and not drops and not self._overrides_attention():
+            heads = self._few_token_attention(heads, key, value, mask)
         else:
             heads, _ = self._compute_attention(
                 heads, _heads_first(key), _heads_first(value), mask, training

@@ -142,8 +142,8 @@ class TransformerBlock(TransformerSublayers):
             x: float tensor of shape `(B, T, D)`, tokens `index` to `index + T - 1`.
             cache: what `init_cache` or the step before returned.
             index: `int` or `int32` scalar tensor.
-            padding_mask: `bool` or `int32` tensor of shape `(B, L)` over the cache.
-                True, or 1, means a real token.
+            padding_mask: `bool` or `int32` tensor of shape `(B, L)` or `(B, T, L)` over
+                the cache. True, or 1, means a real token.
             encoder_key_value: what `project_encoder` returned.
             encoder_padding_mask: `bool` or `int32` tensor of shape `(B, S)`.
 

@@ -4,11 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from kftune.models.beam_cache import beam_cache
 from kftune.models.layer_tree import sublayers
 from kftune.models.rounded_length import rounded_length
 from kftune.models.task_inputs import TASK_OPTIONS, TaskInputs
 from kftune.models.trainable_guard import TrainableGuard
 
+SCORES = "scores"
 _PROMPT = "prompt_token_ids"
 
 
@@ -59,7 +61,11 @@ class LanguageModel(TrainableGuard, TaskInputs):
 
         def generate(inputs, stop_token_ids=None):
             inputs = with_prompt(self, inputs)
-            return compiled(inputs, stop_token_ids=stop_token_ids)
+            outputs = compiled(inputs, stop_token_ids=stop_token_ids)
+            if SCORES in outputs:
+                del outputs[SCORES]
+                return {name: rows[:, 0] for name, rows in outputs.items()}
+            return outputs
 
         return generate
 
@@ -80,6 +86,18 @@ class LanguageModel(TrainableGuard, TaskInputs):
         prompt = inputs.get(_PROMPT, token_ids)
         state = self.start_state(inputs)
         hidden, state = self.decode_step(prompt, state, 0)
+        index = ops.min(ops.sum(ops.cast(mask, "int32"), axis=-1))
+        if gives_scores(self.sampler):
+            token_ids, scores = self.sampler.search(
+                self, token_ids, mask, state, index, stop_token_ids
+            )
+            return {
+                self.generated_name: token_ids,
+                self.generated_mask_name: _before_stop(
+                    token_ids, mask[:, None], stop_token_ids
+                ),
+                SCORES: scores,
+            }
 
         def next_logits(row, state, index):
             previous = ops.slice(row, (0, index - 1), (ops.shape(row)[0], 1))
@@ -90,7 +108,7 @@ class LanguageModel(TrainableGuard, TaskInputs):
             next=next_logits,
             prompt=token_ids,
             cache=state,
-            index=ops.min(ops.sum(ops.cast(mask, "int32"), axis=-1)),
+            index=index,
             mask=mask,
             stop_token_ids=stop_token_ids,
             hidden_states=_lengthened(hidden, ops.shape(token_ids)[1]),
@@ -113,18 +131,33 @@ class LanguageModel(TrainableGuard, TaskInputs):
         batch_size, max_length = ops.shape(inputs[self.generated_name])
         return self.backbone.init_cache(batch_size, max_length)
 
-    def decode_step(self, token_ids, state, index):
+    def start_beams(self, state, num_beams):
+        """Makes room for the tokens of W beams a row.
+
+        Args:
+            state: see `start_state`.
+            num_beams: `int`. W.
+
+        Returns:
+            State that `decode_step` takes with a `beam_mask`.
+        """
+        return beam_cache(state, num_beams)
+
+    def decode_step(self, token_ids, state, index, beam_mask=None):
         """Computes the states of the next tokens of every row.
 
         Args:
             token_ids: `int32` tensor `(B, P)`.
             state: see `start_state`.
             index: `int` or scalar `int32` tensor. Position of the first token.
+            beam_mask: `bool` tensor `(B, W, T·W)` or `None`. With it the tokens,
+                `(B, W)`, are those of W beams at one position; True means a place of
+                the cache that belongs to the beam.
 
         Returns:
             Tuple of a float tensor `(B, P, D)` and the new state.
         """
-        return self.backbone.step(token_ids, state, index)
+        return self.backbone.step(token_ids, state, index, beam_mask=beam_mask)
 
     def next_token_logits(self, hidden):
         """Scores the tokens that may come next.
@@ -223,6 +256,18 @@ def with_prompt(task, inputs):
     return {**inputs, _PROMPT: token_ids[:, : rounded_length(lengths.min(), length)]}
 
 
+def gives_scores(sampler):
+    """Tells whether a sampler is a search that gives several scored rows.
+
+    Args:
+        sampler: `keras_hub.samplers.Sampler`.
+
+    Returns:
+        `bool`.
+    """
+    return getattr(sampler, "gives_scores", False)
+
+
 def _as_numpy(x):
     return ops.convert_to_numpy(x) if ops.is_tensor(x) else np.asarray(x)
 
@@ -238,6 +283,6 @@ def _before_stop(token_ids, prompt_mask, stop_token_ids):
     if stop_token_ids is None:
         return ops.ones_like(token_ids, dtype="bool")
     stops = ops.convert_to_tensor(list(stop_token_ids), dtype=token_ids.dtype)
-    found = ops.any(token_ids[:, :, None] == stops, axis=-1)
+    found = ops.any(token_ids[..., None] == stops, axis=-1)
     found = ops.cast(ops.logical_and(found, ops.logical_not(prompt_mask)), "int32")
     return (ops.cumsum(found, axis=-1) - found) == 0

@@ -191,7 +191,7 @@ class GPT2Backbone(PresetBackbone, keras_hub.models.Backbone):
         """
         return self._stack.init_cache(batch_size, max_length)
 
-    def step(self, token_ids, cache, index, padding_mask=None):
+    def step(self, token_ids, cache, index, padding_mask=None, beam_mask=None):
         """Computes the states of the next tokens of rows whose beginning is cached.
 
         Args:
@@ -200,11 +200,16 @@ class GPT2Backbone(PresetBackbone, keras_hub.models.Backbone):
             index: `int` or scalar `int32` tensor. Position of the first token, from 0.
             padding_mask: `bool` tensor `(B, L)` or `None`. True means a position that
                 may be attended to, if it is not a later one.
+            beam_mask: `bool` tensor `(B, W, L·W)` or `None`. With it `token_ids` is
+                `(B, W)`, those of W beams at one position, and the cache is what
+                `beam_cache` gave; True means a place of the beam.
 
         Returns:
             Tuple of the states, a float tensor `(B, T, D)`, and the new cache.
         """
-        return self._stack.step(token_ids, cache, index, padding_mask=padding_mask)
+        return self._stack.step(
+            token_ids, cache, index, padding_mask=padding_mask, beam_mask=beam_mask
+        )
 
     def logits(self, hidden):
         """Scores every token of the vocabulary; the weights are the embedding's.

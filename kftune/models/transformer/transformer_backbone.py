@@ -298,6 +298,7 @@ class TransformerBackbone(PresetBackbone, keras_hub.models.Backbone):
         encoder_key_values,
         encoder_padding_mask,
         padding_mask=None,
+        beam_mask=None,
     ):
         """Computes the states of the next tokens of rows whose beginning is cached.
 
@@ -310,6 +311,9 @@ class TransformerBackbone(PresetBackbone, keras_hub.models.Backbone):
                 token.
             padding_mask: `bool` tensor `(B, L)` or `None`. True means a position that
                 may be attended to, if it is not a later one.
+            beam_mask: `bool` tensor `(B, W, L·W)` or `None`. With it `token_ids` is
+                `(B, W)`, those of W beams at one position, and the cache is what
+                `beam_cache` gave; True means a place of the beam.
 
         Returns:
             Tuple of the states, a float tensor `(B, T, D)`, and the new cache.
@@ -321,6 +325,7 @@ class TransformerBackbone(PresetBackbone, keras_hub.models.Backbone):
             encoder_key_values=encoder_key_values,
             encoder_padding_mask=encoder_padding_mask,
             padding_mask=padding_mask,
+            beam_mask=beam_mask,
         )
 
     def logits(self, hidden):

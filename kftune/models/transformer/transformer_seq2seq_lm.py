@@ -119,7 +119,12 @@ class TransformerSeq2SeqLM(
         projected = self.backbone.project_encoder(encoded)
         return super().start_state(inputs), projected, ops.cast(mask, "bool")
 
-    def decode_step(self, token_ids, state, index):
+    def start_beams(self, state, num_beams):
+        """Makes room for the tokens of W beams a row; they share the source."""
+        cache, projected, mask = state
+        return super().start_beams(cache, num_beams), projected, mask
+
+    def decode_step(self, token_ids, state, index, beam_mask=None):
         """See `LanguageModel`."""
         cache, projected, mask = state
         hidden, cache = self.backbone.step(
@@ -128,6 +133,7 @@ class TransformerSeq2SeqLM(
             index,
             encoder_key_values=projected,
             encoder_padding_mask=mask,
+            beam_mask=beam_mask,
         )
         return hidden, (cache, projected, mask)
 

@@ -86,7 +86,16 @@ class TransformerStack:
         """
         return [block.init_cache(batch_size, max_length) for block in self.blocks]
 
-    def step(self, token_ids, cache, index, *, encoder_key_values=None, **masks):
+    def step(
+        self,
+        token_ids,
+        cache,
+        index,
+        *,
+        encoder_key_values=None,
+        beam_mask=None,
+        **masks,
+    ):
         """Computes the states of the next tokens of rows whose beginning is cached.
 
         Args:
@@ -94,28 +103,37 @@ class TransformerStack:
             cache: list of pairs, see `init_cache`.
             index: `int` or scalar `int32` tensor. Position of the first token, from 0.
             encoder_key_values: list of pairs, one for each block, or `None`.
+            beam_mask: `bool` tensor `(B, W, L·W)` or `None`. With it the tokens are
+                those of W beams at one position, and the cache has W places for each
+                position; True means a place of the beam.
             **masks: Passed to `step` of each block.
 
         Returns:
             Tuple of the states, a float tensor `(B, T, D)`, and the new cache.
         """
         updated = list(cache)
+        place = index
+        if beam_mask is not None:
+            place = index * token_ids.shape[1]
+            masks["padding_mask"] = beam_mask
 
         def run_block(i, block, x):
             if encoder_key_values is not None:
                 masks["encoder_key_value"] = encoder_key_values[i]
-            x, updated[i] = block.step(x, cache[i], index, **masks)
+            x, updated[i] = block.step(x, cache[i], place, **masks)
             return x
 
-        return self._run(token_ids, index, run_block), updated
+        one_position = beam_mask is not None
+        return self._run(token_ids, index, run_block, one_position), updated
 
-    def _run(self, token_ids, index, run_block):
+    def _run(self, token_ids, index, run_block, one_position=False):
         """Embeddings, every block by `run_block(i, block, x)`, final norm."""
         tokens = self.token_embedding(token_ids)
         if self.scale != 1:
             tokens = tokens * self.scale
         positions = self.position_embedding(
-            tokens, start_index=index + self.position_offset
+            tokens[:, :1] if one_position else tokens,
+            start_index=index + self.position_offset,
         )
         x = self.embeddings_add((tokens, positions))
         if self.embedding_norm is not None:
