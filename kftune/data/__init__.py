@@ -7,6 +7,7 @@ from kftune.data.labels import class_names, encode_labels
 from kftune.data.length_bucketed import LengthBucketed
 from kftune.data.next_token_batches import NextTokenBatches
 from kftune.data.packing import pack
+from kftune.data.pair_buckets import PairBuckets
 from kftune.data.pretraining_corpus import (
     PretrainingCorpus,
     load_corpora,
@@ -20,6 +21,7 @@ __all__ = [
     "EndlessBatches",
     "LengthBucketed",
     "NextTokenBatches",
+    "PairBuckets",
     "PretrainingCorpus",
     "class_names",
     "clean",

@@ -1,5 +1,7 @@
 """Pure functions that sort rows of different lengths into batches of few shapes."""
 
+import itertools
+
 import numpy as np
 
 from kftune.error_text import first_few
@@ -42,49 +44,57 @@ def learn_boundaries(lengths, max_buckets=4, multiple=8):
 def plan_batches(lengths, boundaries, batch_sizes, rng=None, drop_remainder=False):
     """Deals rows into batches, each padded to one of the boundaries.
 
-    Rows that do not fill a batch of their bucket move up to the next longer one. So
-    only one batch in all can be smaller than its size, and it has the longest shape:
-    there are at most `len(boundaries) + 1` shapes, the same in every epoch.
+    Each row goes to the smallest boundary that holds it. Rows that do not fill a batch
+    there move up to the next larger one that holds that boundary. So only one batch in
+    all can be smaller than its size, and it has the largest shape: there are at most
+    `len(boundaries) + 1` shapes, the same in every epoch.
 
-    If more than one padded length occurs, the first two batches differ in length,
+    The first two batches differ in each length that is not the same in all batches,
     because Keras takes the signature of TensorFlow's training step from these two: if
     they were of one length, no other length could follow.
 
     Args:
-        lengths: integer array of shape `(N,)`, none above `boundaries[-1]`.
-        boundaries: ascending `tuple` of `int`, the padded lengths.
+        lengths: integer array of shape `(N,)`, tokens a row, or `(N, 2)`, of source and
+            target. The last boundary holds all.
+        boundaries: sequence of `int`, the padded lengths, or of pairs of `int`; no sum
+            of such a pair is smaller than that before, and the last holds all others.
         batch_sizes: `int` for each boundary, rows a batch of that length.
         rng: `numpy.random.Generator` that shuffles rows and batches, or `None` to
             keep the rows in the order of their index, short ones first.
         drop_remainder: `bool`. Leave out the one smaller batch.
 
     Returns:
-        `list` of `(length, rows)`: the padded length and the int64 array of the row
+        `list` of `(boundary, rows)`: the boundary and the int64 array of the row
         indices, of shape `(B,)`: the batch size, or less in the smaller batch.
     """
-    buckets = np.searchsorted(boundaries, lengths)
-    batches, left = [], np.empty(0, "int64")
+    last = len(boundaries) - 1
+    buckets = _smallest_that_hold(lengths, boundaries)
+    batches, left = [], [[] for _ in boundaries]
     for bucket, (boundary, batch_size) in enumerate(
         zip(boundaries, batch_sizes, strict=True)
     ):
-        rows = np.concatenate([left, np.flatnonzero(buckets == bucket)])
+        rows = np.concatenate([*left[bucket], np.flatnonzero(buckets == bucket)])
         if rng is not None:
             rows = rng.permutation(rows)
         full = len(rows) - len(rows) % batch_size
-        left = rows[full:]
         batches += [(boundary, part) for part in rows[:full].reshape(-1, batch_size)]
-    if len(left) and not drop_remainder:
-        batches.append((boundaries[-1], left))
+        if bucket < last:
+            larger = boundaries[bucket + 1 :]
+            onward = bucket + 1 + _smallest_that_hold([boundary], larger)[0]
+            left[onward].append(rows[full:])
+        elif full < len(rows) and not drop_remainder:
+            batches.append((boundary, rows[full:]))
     if rng is not None:
         batches = [batches[i] for i in rng.permutation(len(batches))]
-    return _two_lengths_first(batches)
+    return _different_first(batches)
 
 
 def batch_sizes(boundaries, batch_size, max_tokens=None):
     """Tells how many rows a batch of each padded length has.
 
     Args:
-        boundaries: ascending `tuple` of `int`, the padded lengths.
+        boundaries: ascending `tuple` of `int`, the padded lengths, or of pairs of `int`
+            with ascending sums.
         batch_size: `int`. Rows a batch of any length.
         max_tokens: `int` or `None`. Tokens a batch, padding included, in place of
             `batch_size`.
@@ -101,12 +111,13 @@ def batch_sizes(boundaries, batch_size, max_tokens=None):
                 f"Expected batch_size of 1 or more. Received: {batch_size}"
             )
         return (batch_size,) * len(boundaries)
-    if max_tokens < boundaries[-1]:
+    tokens = [int(np.sum(boundary)) for boundary in boundaries]
+    if max_tokens < tokens[-1]:
         raise ValueError(
-            f"Expected max_tokens of {boundaries[-1]} or more, the padded length of "
+            f"Expected max_tokens of {tokens[-1]} or more, the padded length of "
             f"the longest rows. Received: {max_tokens}"
         )
-    return tuple(max_tokens // boundary for boundary in boundaries)
+    return tuple(max_tokens // count for count in tokens)
 
 
 def check_boundaries(boundaries, lengths):
@@ -139,10 +150,24 @@ def check_boundaries(boundaries, lengths):
     return boundaries
 
 
-def _two_lengths_first(batches):
-    """Swaps the second batch with the first one whose length is another."""
-    for i, (length, _) in enumerate(batches):
-        if length != batches[0][0]:
-            batches[1], batches[i] = batches[i], batches[1]
+def _smallest_that_hold(lengths, boundaries):
+    """Index of the first boundary that holds each row, int64 of shape `(N,)`."""
+    lengths = np.asarray(lengths).reshape(len(lengths), -1)
+    buckets = np.full(len(lengths), len(boundaries) - 1)
+    for bucket in reversed(range(len(boundaries) - 1)):
+        buckets[(lengths <= boundaries[bucket]).all(axis=1)] = bucket
+    return buckets
+
+
+def _different_first(batches):
+    """Swaps two batches to the front whose lengths differ wherever any do."""
+    firsts = {}
+    for i, (boundary, _) in enumerate(batches):
+        firsts.setdefault(boundary, i)
+    varying = np.ptp([np.atleast_1d(boundary) for boundary in firsts], axis=0) > 0
+    for (one, i), (other, j) in itertools.combinations(firsts.items(), 2):
+        if (np.not_equal(one, other) | ~varying).all():
+            batches[0], batches[i] = batches[i], batches[0]
+            batches[1], batches[j] = batches[j], batches[1]
             break
     return batches

@@ -3,17 +3,12 @@
 import keras
 import numpy as np
 
-from kftune.data.buckets import (
-    batch_sizes,
-    check_boundaries,
-    learn_boundaries,
-    plan_batches,
-)
-from kftune.data.resumable_batches import ResumableBatches
+from kftune.data.bucketed_batches import BucketedBatches
+from kftune.data.buckets import check_boundaries, learn_boundaries
 from kftune.data.tokenised_rows import TokenisedRows
 
 
-class LengthBucketed(ResumableBatches):
+class LengthBucketed(BucketedBatches):
     """Tokenised rows in batches of a few fixed lengths, for `fit` on every backend.
 
     Rows of about one length share a batch, so little is padding, and the batches have
@@ -78,67 +73,23 @@ class LengthBucketed(ResumableBatches):
         pad_token_id=0,
     ):
         self._rows = TokenisedRows(x, y, sample_weight, pad_token_id)
-        self._lengths = self._rows.lengths
+        lengths = self._rows.lengths
         if boundaries is None:
-            boundaries = learn_boundaries(self._lengths, max_buckets)
-        self.boundaries = check_boundaries(boundaries, self._lengths)
-        self.batch_sizes = batch_sizes(self.boundaries, batch_size, max_tokens)
-        self.shuffle = shuffle
-        self.seed = seed
-        self.drop_remainder = drop_remainder
-        super().__init__()
-        if not len(self):
-            raise ValueError(
-                f"Expected at least one batch of {self._sizes()} rows. Received "
-                f"{len(self._lengths)} rows and drop_remainder={drop_remainder}."
-            )
-
-    # === Batches
-
-    def plan_epoch(self, epoch):
-        """The padded length and the rows of each batch, see `plan_batches`."""
-        rng = np.random.default_rng([self.seed, epoch]) if self.shuffle else None
-        return plan_batches(
-            self._lengths, self.boundaries, self.batch_sizes, rng, self.drop_remainder
+            boundaries = learn_boundaries(lengths, max_buckets)
+        super().__init__(
+            lengths,
+            check_boundaries(boundaries, lengths),
+            batch_size,
+            max_tokens,
+            shuffle,
+            seed,
+            drop_remainder,
         )
 
     def build_batch(self, plan):
         """The rows of a batch, padded."""
         length, rows = plan
         return self._rows.batch(rows, length)
-
-    def settings(self):
-        """What the order of the rows depends on."""
-        return {
-            "rows": len(self._lengths),
-            "tokens": int(self._lengths.sum()),
-            "boundaries": list(self.boundaries),
-            "batch_sizes": list(self.batch_sizes),
-            "shuffle": self.shuffle,
-            "seed": self.seed,
-            "drop_remainder": self.drop_remainder,
-        }
-
-    @property
-    def padding_share(self):
-        """Share of all tokens that is padding, 0 to 1, over one epoch."""
-        padded = sum(length * len(rows) for length, rows in self._plan)
-        return 1 - self._lengths[self.order].sum() / padded
-
-    def __str__(self):
-        """One line: rows, batches, padded lengths and padding."""
-        shapes = ", ".join(map(str, self.boundaries))
-        return (
-            f"{len(self._lengths)} rows in {len(self)} batches of {self._sizes()}, "
-            f"padded to {shapes} tokens: {self.padding_share:.1%} padding"
-        )
-
-    # === Order of the outputs
-
-    @property
-    def order(self):
-        """Row index of each output row of this epoch, int64 of shape `(N,)`."""
-        return np.concatenate([rows for _, rows in self._plan])
 
     def restore_order(self, outputs):
         """Puts what `predict` returned into the order of the rows.
@@ -169,10 +120,6 @@ class LengthBucketed(ResumableBatches):
         return keras.tree.map_structure(
             lambda output: _reordered(output, position), outputs
         )
-
-    def _sizes(self):
-        """Rows a batch, for messages: one number, or one for each length."""
-        return ", ".join(str(size) for size in dict.fromkeys(self.batch_sizes))
 
 
 def _reordered(output, order):

@@ -26,6 +26,7 @@ from kftune.models.text_classifier import TextClassifier
 from kftune.models.text_classifier_preprocessor import TextClassifierPreprocessor
 from kftune.models.tokenizers.m2m100_tokenizer import M2M100Tokenizer
 from kftune.models.tokenizers.marian_tokenizer import MarianTokenizer
+from kftune.models.tokenizers.marian_tokenizer_trainer import train_marian_tokenizer
 from kftune.models.trainable_guard import TrainableGuard
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
 from kftune.models.transformer.transformer_seq2seq_lm import TransformerSeq2SeqLM
@@ -62,4 +63,5 @@ __all__ = [
     "save_float16_preset",
     "save_to_hugging_face",
     "train_gpt2_tokenizer",
+    "train_marian_tokenizer",
 ]

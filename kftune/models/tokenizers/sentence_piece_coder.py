@@ -3,6 +3,7 @@
 import re
 
 import keras
+import sentencepiece
 import tensorflow as tf
 import tensorflow_text as tf_text
 
@@ -50,6 +51,7 @@ class SentencePieceCoder(tf.Module):
         self, proto, vocabulary, *, unknown_token, special_tokens, prefix=None
     ):
         super().__init__()
+        self._proto = proto
         self._pieces = _sentence_piece(proto)
         self._specials = "|".join(map(re.escape, sorted(special_tokens, reverse=True)))
         self._prefix = prefix
@@ -71,11 +73,44 @@ class SentencePieceCoder(tf.Module):
             TypeError: if something is not a string.
         """
         if tf.is_symbolic_tensor(inputs):
-            ids = self._tokenize(tf.reshape(inputs, [-1]))
+            ids = self._tokenize(tf.reshape(inputs, [-1]), self._pieces.tokenize)
             return ids if inputs.shape.rank else ids[0]
         texts, several = as_texts(inputs)
-        rows = self._tokenize(tf.constant(texts, tf.string)).to_list()
+        texts = tf.constant(texts, tf.string)
+        rows = self._tokenize(texts, self._pieces.tokenize).to_list()
         return rows if several else rows[0]
+
+    def sample(self, texts, alpha, seed):
+        """Gives token ids of texts that are cut at random.
+
+        Args:
+            texts: list of B `str`.
+            alpha: `float`, see `TranslationTokenizer.sample`.
+            seed: `int`, 0 to 2³² - 1. The same one gives the same ids.
+
+        Returns:
+            List of B lists of `int`.
+        """
+        # Not tf_text's own sampling, which takes no seed.
+        pieces = sentencepiece.SentencePieceProcessor(model_proto=self._proto)
+
+        def cut(parts):
+            # Each call takes the seed anew, as long as it runs in one thread.
+            sentencepiece.set_random_generator_seed(seed)
+            rows = pieces.encode(
+                [part.decode() for part in parts.numpy()],
+                out_type=str,
+                enable_sampling=True,
+                alpha=alpha,
+                nbest_size=-1,
+                num_threads=1,
+            )
+            return tf.RaggedTensor.from_row_lengths(
+                tf.constant([piece for row in rows for piece in row], tf.string),
+                [len(row) for row in rows],
+            )
+
+        return self._tokenize(tf.constant(texts, tf.string), cut).to_list()
 
     def detokenize(self, inputs):
         """Gives the texts of token ids, without special tokens.
@@ -99,17 +134,17 @@ class SentencePieceCoder(tf.Module):
         texts = texts.numpy()
         return [text.decode() for text in texts] if several else texts.decode()
 
-    def _tokenize(self, texts):
-        """Ids, `(B, None)`, of a string tensor, `(B,)`."""
+    def _tokenize(self, texts, cut):
+        """Ids, `(B, None)`, of a string tensor, `(B,)`; `cut` makes pieces of texts."""
         # Not tf_text.regex_split, which drops whatever follows a NUL.
-        cut = tf.strings.regex_replace(texts, self._specials, rf"{_CUT}\0{_CUT}")
-        parts = tf.strings.split(cut, _CUT)
+        marked = tf.strings.regex_replace(texts, self._specials, rf"{_CUT}\0{_CUT}")
+        parts = tf.strings.split(marked, _CUT)
         flat = parts.flat_values  # one value a part, special tokens among them
         is_special = tf.strings.regex_full_match(flat, self._specials)
         head, rest = self._cut_prefix(tf.where(is_special, "", flat))
         whole = tf.where(is_special, flat, head)
         whole = tf.ragged.boolean_mask(whole[:, None], (whole != "")[:, None])
-        tokens = tf.concat([whole, self._pieces.tokenize(rest)], axis=1)
+        tokens = tf.concat([whole, cut(rest)], axis=1)
         tokens = parts.with_flat_values(tokens).merge_dims(1, 2)
         return tf.ragged.map_flat_values(self._ids.lookup, tokens)
 

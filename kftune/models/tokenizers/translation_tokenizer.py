@@ -5,6 +5,8 @@ from pathlib import Path
 
 import keras_hub
 
+from kftune.models.texts import as_texts
+
 VOCABULARY_FILE = "vocab.json"
 
 
@@ -77,6 +79,31 @@ class TranslationTokenizer(keras_hub.tokenizers.Tokenizer):
             ValueError: as in `tokenize`.
         """
         return self._loaded(self._target).tokenize(inputs)
+
+    def sample(self, texts, side="source", alpha=0.1, seed=0):
+        """Cuts texts at random, for training: subword regularisation.
+
+        Args:
+            texts: list of B `str`.
+            side: `str`. `"source"` or `"target"`.
+            alpha: `float`. For unigram models, a way to cut a text is as probable as
+                the product of the probabilities of its pieces, to the power of
+                `alpha`: the smaller, the more different they are. For BPE models, the
+                probability, 0 to 1, that a merge is left out.
+            seed: `int`, 0 to 2³² - 1. The same seed gives the same ids.
+
+        Returns:
+            List of B lists of `int`, without start and end token.
+
+        Raises:
+            TypeError: if something is not a string.
+            ValueError: if the vocabulary was not loaded.
+
+        Reference:
+            Kudo, 2018, "Subword Regularization"; Provilkov et al., 2020, "BPE-Dropout".
+        """
+        coder = self._target if side == "target" else self._source
+        return self._loaded(coder).sample(as_texts(texts)[0], alpha, seed)
 
     def detokenize(self, inputs):
         """Gives the texts of the target side's ids, without special tokens.
