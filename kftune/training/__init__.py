@@ -4,11 +4,13 @@ from kftune.training.compilation_cache import use_compilation_cache
 from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
 from kftune.training.fit_run import fit_run
+from kftune.training.inverse_square_root import InverseSquareRoot
 from kftune.training.jit_compile import choose_jit_compile
 from kftune.training.optimizers import adamw, muon, spare_bias_and_norm
 from kftune.training.pretraining_rows import PretrainingRows, passages_alone
 from kftune.training.run_folder import BEST_WEIGHTS, open_run, read_history
 from kftune.training.score_callback import ScoreCallback
+from kftune.training.smoothed_crossentropy import SmoothedCrossentropy
 from kftune.training.split_batches import split_batches
 from kftune.training.standard_callbacks import standard_callbacks
 from kftune.training.teacher import Teacher, embeddings_from_teacher
@@ -19,8 +21,10 @@ __all__ = [
     "BEST_WEIGHTS",
     "DataPosition",
     "FirstStepTime",
+    "InverseSquareRoot",
     "PretrainingRows",
     "ScoreCallback",
+    "SmoothedCrossentropy",
     "Teacher",
     "TokensPerSecond",
     "WarmupStableDecay",

@@ -1,0 +1,43 @@
+import keras
+import numpy as np
+import pytest
+
+from kftune.training.inverse_square_root import InverseSquareRoot
+
+pytestmark = pytest.mark.backend
+
+
+def test_the_rates_are_those_of_the_paper():
+    width, warmup = 512, 40
+    steps = np.arange(1, 500, dtype="float64")
+    paper = width**-0.5 * np.minimum(steps**-0.5, steps * warmup**-1.5)
+    schedule = InverseSquareRoot((width * warmup) ** -0.5, warmup)
+    rates = [float(schedule(int(step))) for step in steps]
+    np.testing.assert_allclose(rates, paper, rtol=1e-5)
+    assert float(schedule(0)) == 0
+
+
+def test_an_optimizer_follows_it():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.layers[0].kernel.assign([[0.0]])
+    optimizer = keras.optimizers.SGD(InverseSquareRoot(0.5, warmup_steps=2))
+    # The gradient of the mean of predictions is 1 for an input of 1.
+    model.compile(optimizer, loss=lambda y, y_pred: y_pred)
+    x = np.ones((4, 1), "float32")
+    model.fit(x, x, batch_size=1, verbose=0)
+    rates = 0.5 * np.array([0, 0.5, 1, (2 / 3) ** 0.5])
+    kernel = keras.ops.convert_to_numpy(model.layers[0].kernel)
+    np.testing.assert_allclose(kernel, -rates.sum(), rtol=1e-6)
+
+
+def test_config_comes_back():
+    schedule = InverseSquareRoot(0.2, 10)
+    config = keras.optimizers.schedules.serialize(schedule)
+    again = keras.optimizers.schedules.deserialize(config)
+    assert again.get_config() == {"peak": 0.2, "warmup_steps": 10}
+
+
+@pytest.mark.parametrize(("peak", "warmup"), [(0, 10), (-1.0, 10), (0.1, 0)])
+def test_other_numbers_are_refused(peak, warmup):
+    with pytest.raises(ValueError, match=f"peak={peak}, warmup_steps={warmup}"):
+        InverseSquareRoot(peak, warmup)
