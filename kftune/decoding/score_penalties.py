@@ -13,7 +13,7 @@ def length_divisors(longest, length_penalty, wu_length_penalty=None):
     Args:
         longest: `int`.
         length_penalty: `float`, alpha of n^alpha.
-        wu_length_penalty: `float` or `None`, alpha of ((5 + n) / 6)^alpha, in place of it.
+        wu_length_penalty: `float` or `None`, alpha of ((5 + n) / 6)^alpha in its place.
 
     Returns:
         float32 tensor `(longest + 1,)` over the number n of generated tokens; for 0

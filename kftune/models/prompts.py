@@ -12,8 +12,8 @@ def with_prompt(task, inputs):
     """Checks tokenised prompts and cuts out what one pass has to read.
 
     Its length decides what is compiled, so it is one of few: 1 or 2, as the start
-    tokens of a target, or else the shortest prompt, rounded up to a power of two. What is read beyond a row's prompt is overwritten
-    before any token attends to it.
+    tokens of a target, or else the shortest prompt, rounded up to a power of two. What
+    is read beyond a row's prompt is overwritten before any token attends to it.
 
     Args:
         task: a `LanguageModel`.

@@ -126,9 +126,9 @@ class TransformerSeq2SeqLM(
         """
         if stop_token_ids == "auto" and self.preprocessor is not None:
             stop_token_ids = self.preprocessor.stop_token_ids
-        with into_language(self.preprocessor, inputs, target_language) as inputs:
+        with into_language(self.preprocessor, inputs, target_language) as told:
             return super().generate(
-                inputs,
+                told,
                 max_length,
                 stop_token_ids,
                 num_return_sequences=num_return_sequences,
