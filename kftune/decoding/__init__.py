@@ -1,4 +1,4 @@
-"""Search for the best text under a language model."""
+"""Search for the best texts under a language model."""
 
 from kftune.decoding.beam_search import BeamSearch
 

@@ -1,140 +1,115 @@
-"""Rules on which token may come next, as transformers has them.
+"""All rules on which token may come next, in the order of transformers."""
 
-Each takes and gives float32 log-probabilities `(B, W, V)` of the next tokens. Letters:
-B batch, W beams, T length of a row, V vocabulary. Rows are `int32 (B, W, T)`, start
-token included, of which the first `length` places are filled.
-"""
+import dataclasses
 
-import numpy as np
 from keras import ops
 
-_NEVER = float("-inf")
+from kftune.decoding import token_bans
 
 
-def penalise_repetition(log_probs, rows, length, penalty):
-    """Makes what a row holds already less likely (Keskar et al., 2019).
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LogitsRules:
+    """Rules for the next token under the names that transformers uses.
 
-    Args:
-        log_probs: see the module.
-        rows: see the module.
-        length: scalar `int32` tensor.
-        penalty: `float`. Multiplies the log-probabilities; above 1 avoids.
+    Attributes:
+        repetition_penalty: `float`, see `BeamSearch`, as all others.
+        no_repeat_ngram_size: `int`.
+        bad_words_ids: list of lists of `int`.
+        min_length: `int`.
+        forced_bos_token_id: `int` or `None`.
+        forced_eos_token_id: list of `int`.
+        renormalize_logits: `bool`.
 
-    Returns:
-        See the module.
-
-    Reference: Keskar et al., 2019, https://arxiv.org/abs/1909.05858
+    Example:
+    ```python
+    rules = LogitsRules(no_repeat_ngram_size=3)
+    log_probs = rules.apply(log_probs, rows, length, stop_token_ids=[0])
+    ```
     """
-    used = ops.broadcast_to(ops.arange(rows.shape[-1]) < length, ops.shape(rows))
-    banned = _banned(ops.zeros_like(log_probs), rows, used) < 0
-    return ops.where(banned, log_probs * penalty, log_probs)
 
+    repetition_penalty: float = 1.0
+    no_repeat_ngram_size: int = 0
+    bad_words_ids: list | tuple = ()
+    min_length: int = 0
+    forced_bos_token_id: int | None = None
+    forced_eos_token_id: list | tuple = ()
+    renormalize_logits: bool = False
 
-def ban_repeated_ngrams(log_probs, rows, length, ngram_size):
-    """Bans tokens that would complete an n-gram which the row holds already.
+    @classmethod
+    def from_settings(cls, settings, model):
+        """Takes the rules out of the settings of a search.
 
-    Args:
-        log_probs: see the module.
-        rows: see the module.
-        length: scalar `int32` tensor.
-        ngram_size: `int`, n. 1 bans every token of the row.
+        Args:
+            settings: `BeamSettings`.
+            model: `kftune.models.LanguageModel`, whose own bad words count if the
+                settings name none.
 
-    Returns:
-        See the module.
-    """
-    total = rows.shape[-1]
-    count = total - ngram_size + 1
-    if count < 1:
-        return log_probs
-    complete = ops.arange(count) + ngram_size <= length
-    same = ops.broadcast_to(complete, (*ops.shape(rows)[:2], count))
-    for i in range(ngram_size - 1):
-        place = ops.maximum(length - (ngram_size - 1) + i, 0)
-        same = ops.logical_and(same, rows[:, :, i : i + count] == _at(rows, place))
-    return _banned(log_probs, rows[:, :, ngram_size - 1 :], same)
-
-
-def ban_words(log_probs, rows, length, words):
-    """Bans sequences of tokens.
-
-    Args:
-        log_probs: see the module.
-        rows: see the module.
-        length: scalar `int32` tensor.
-        words: list of lists of `int`.
-
-    Returns:
-        See the module.
-    """
-    singles = [word[0] for word in words if len(word) == 1]
-    if singles:
-        log_probs = ban_tokens(log_probs, singles)
-    for prefix_length in sorted({len(word) - 1 for word in words} - {0}):
-        group = np.array([w for w in words if len(w) - 1 == prefix_length], "int32")
-        ends = ops.broadcast_to(
-            ops.convert_to_tensor(group[:, -1]), (*ops.shape(rows)[:2], len(group))
+        Returns:
+            `LogitsRules`.
+        """
+        words = settings.bad_words_ids
+        if words is None and hasattr(model, "decoding_settings"):
+            words = model.decoding_settings.bad_words_ids
+        return cls(
+            repetition_penalty=settings.repetition_penalty,
+            no_repeat_ngram_size=settings.no_repeat_ngram_size,
+            bad_words_ids=words or [],
+            min_length=settings.min_length,
+            forced_bos_token_id=settings.forced_bos_token_id,
+            forced_eos_token_id=settings.last_token_ids,
+            renormalize_logits=settings.renormalize_logits,
         )
-        same = ops.ones_like(ends, dtype="bool")
-        for i in range(prefix_length):
-            token = _at(rows, ops.maximum(length - prefix_length + i, 0))
-            same = ops.logical_and(same, token == group[:, i])
-        same = ops.logical_and(same, length >= prefix_length)
-        log_probs = _banned(log_probs, ends, same)
-    return log_probs
 
+    def apply(self, log_probs, rows, length, stop_token_ids):
+        """Applies the rules. Letters: B batch, W beams, T length, V vocabulary.
 
-def ban_tokens(log_probs, token_ids):
-    """Bans single tokens.
+        Args:
+            log_probs: float32 tensor `(B, W, V)`, of the next tokens.
+            rows: `int32` tensor `(B, W, T)`.
+            length: scalar `int32` tensor. How many places of the rows are filled.
+            stop_token_ids: list of `int`.
 
-    Args:
-        log_probs: see the module.
-        token_ids: list of `int`.
+        Returns:
+            Float32 tensor `(B, W, V)`.
 
-    Returns:
-        See the module.
-    """
-    return ops.where(_is_among(token_ids, log_probs.shape[-1]), _NEVER, log_probs)
+        Raises:
+            ValueError: if a rule names tokens that the vocabulary does not have.
+        """
+        self._check_ids(log_probs.shape[-1])
+        if self.repetition_penalty != 1.0:
+            log_probs = token_bans.penalise_repetition(
+                log_probs, rows, length, self.repetition_penalty
+            )
+        if self.no_repeat_ngram_size:
+            log_probs = token_bans.ban_repeated_ngrams(
+                log_probs, rows, length, self.no_repeat_ngram_size
+            )
+        ends = [[token_id] for token_id in stop_token_ids]
+        words = [list(word) for word in self.bad_words_ids if list(word) not in ends]
+        if words:
+            log_probs = token_bans.ban_words(log_probs, rows, length, words)
+        if self.min_length and stop_token_ids:
+            without_end = token_bans.ban_tokens(log_probs, stop_token_ids)
+            log_probs = ops.where(length < self.min_length, without_end, log_probs)
+        return self._forced(log_probs, rows.shape[-1], length)
 
+    def _forced(self, log_probs, longest, length):
+        if self.forced_bos_token_id is not None:
+            forced = token_bans.force_tokens(log_probs, [self.forced_bos_token_id])
+            log_probs = ops.where(ops.equal(length, 1), forced, log_probs)
+        if self.forced_eos_token_id:
+            forced = token_bans.force_tokens(log_probs, self.forced_eos_token_id)
+            log_probs = ops.where(ops.equal(length, longest - 1), forced, log_probs)
+        if self.renormalize_logits:
+            log_probs = ops.log_softmax(log_probs, axis=-1)
+        return log_probs
 
-def force_tokens(log_probs, token_ids):
-    """Makes one of these tokens certain: 0 for them, nothing for others.
-
-    Args:
-        log_probs: see the module.
-        token_ids: list of `int`.
-
-    Returns:
-        See the module.
-    """
-    forced = np.where(_is_among(token_ids, log_probs.shape[-1]), 0.0, _NEVER)
-    forced = ops.convert_to_tensor(forced.astype("float32"))
-    return ops.broadcast_to(forced, ops.shape(log_probs))
-
-
-def _is_among(token_ids, vocabulary_size):
-    is_among = np.zeros(vocabulary_size, "bool")
-    is_among[list(token_ids)] = True
-    return is_among
-
-
-def _at(rows, place):
-    """The tokens at one place of each row, (B, W, 1)."""
-    batch, beams, _ = ops.shape(rows)
-    return ops.slice(rows, (0, 0, place), (batch, beams, 1))
-
-
-def _banned(log_probs, token_ids, which):
-    """Without the tokens (B, W, M) where `which` is True."""
-    shape = ops.shape(log_probs)
-    vocabulary_size = shape[-1]
-    row_starts = ops.arange(shape[0] * shape[1], dtype="int32") * vocabulary_size
-    token_ids = ops.reshape(token_ids, (shape[0] * shape[1], -1))
-    places = ops.reshape(row_starts[:, None] + token_ids, (-1, 1))
-    penalties = ops.where(ops.reshape(which, (-1,)), _NEVER, 0.0)
-    flat = ops.scatter_update(
-        ops.reshape(log_probs, (-1,)),
-        places,
-        ops.cast(penalties, log_probs.dtype),
-        reduction="add",
-    )
-    return ops.reshape(flat, shape)
+    def _check_ids(self, vocabulary_size):
+        ids = {token_id for word in self.bad_words_ids for token_id in word}
+        ids |= {*self.forced_eos_token_id, self.forced_bos_token_id} - {None}
+        if unknown := sorted(i for i in ids if not 0 <= i < vocabulary_size):
+            raise ValueError(
+                f"Expected tokens below {vocabulary_size}, the size of the vocabulary, "
+                "in bad_words_ids, forced_bos_token_id and forced_eos_token_id. "
+                f"Received: {unknown}"
+            )

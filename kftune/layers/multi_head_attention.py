@@ -191,6 +191,24 @@ class MultiHeadAttention(DotProductAttention):
         mask = attention_math.combine_masks(*masks)
         return self._attend(query, key, value, mask, training)
 
+    def attention_weights(self, query, key_value, attention_mask=None):
+        """Computes how much `attend` looks at each key.
+
+        Args:
+            query: float tensor of shape `(B, T, D)`.
+            key_value: what `project_key_value` returned.
+            attention_mask: `bool` tensor of shape `(B, S)` or `(B, T, S)`.
+
+        Returns:
+            Float tensor of shape `(B, N, T, S)`.
+        """
+        mask = attention_math.combine_masks(_with_query_axis(attention_mask))
+        heads = self._query_dense(query)  # (B, T, N, H)
+        key = attention_math.repeat_heads(_heads_first(key_value[0]), self._num_heads)
+        scores = ops.einsum("btnh,bsnh->bnts", self._scale(heads), key)
+        mask = None if mask is None else attention_math.expand_mask(mask, 4)
+        return attention_math.masked_softmax(scores, mask)
+
     def step(self, query, cache, index, attention_mask=None):
         """Attends causally from new tokens to themselves and those before.
 

@@ -135,6 +135,7 @@ class TransformerBlock(TransformerSublayers):
         *,
         encoder_key_value=None,
         encoder_padding_mask=None,
+        source_weights=None,
     ):
         """Computes new tokens only, from a cache of those before.
 
@@ -146,6 +147,8 @@ class TransformerBlock(TransformerSublayers):
                 the cache. True, or 1, means a real token.
             encoder_key_value: what `project_encoder` returned.
             encoder_padding_mask: `bool` or `int32` tensor of shape `(B, S)`.
+            source_weights: `list` or None. The weights of the cross-attention are
+                appended to it, a float tensor of shape `(B, N, T, S)`.
 
         Returns:
             Tuple of a float tensor of shape `(B, T, D)` and the cache with the new
@@ -164,9 +167,11 @@ class TransformerBlock(TransformerSublayers):
             return x
 
         def attend_to_encoder(x):
-            return self._cross_attention_layer.attend(
-                x, encoder_key_value, encoder_padding_mask
-            )
+            seen = (encoder_key_value, encoder_padding_mask)
+            if source_weights is not None:
+                weights = self._cross_attention_layer.attention_weights(x, *seen)
+                source_weights.append(weights)
+            return self._cross_attention_layer.attend(x, *seen)
 
         x = ops.convert_to_tensor(x, self.compute_dtype)
         x = self._apply_sublayers(x, attend_to_self, attend_to_encoder, training=False)

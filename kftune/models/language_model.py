@@ -1,17 +1,14 @@
 """What language models of kftune share: compilation, and `generate` with a cache."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from kftune.models.beam_cache import beam_cache
 from kftune.models.layer_tree import sublayers
-from kftune.models.rounded_length import rounded_length
+from kftune.models.n_best import SCORES, best_of, check_n_best, gives_scores, n_best
+from kftune.models.prompts import PROMPT, with_prompt
 from kftune.models.task_inputs import TASK_OPTIONS, TaskInputs
 from kftune.models.trainable_guard import TrainableGuard
-
-SCORES = "scores"
-_PROMPT = "prompt_token_ids"
 
 
 class LanguageModel(TrainableGuard, TaskInputs):
@@ -49,6 +46,54 @@ class LanguageModel(TrainableGuard, TaskInputs):
             )
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
 
+    def generate(
+        self,
+        inputs,
+        max_length=None,
+        stop_token_ids="auto",
+        strip_prompt=False,
+        *,
+        num_return_sequences=1,
+        return_scores=False,
+    ):
+        """Generates texts.
+
+        Args:
+            inputs: prompts, one or a list; or, without a preprocessor, a dict of token
+                ids and masks; or a `tf.data.Dataset` of batches of these.
+            max_length: `int`. Tokens of a generated row at most, prompt included; by
+                default the preprocessor's length.
+            stop_token_ids: `"auto"` for the preprocessor's, a sequence of `int`, or
+                `None` to go on to `max_length`.
+            strip_prompt: `bool`. True: texts without the prompts.
+            num_return_sequences: `int`, n. Above 1, a search such as
+                `kftune.decoding.BeamSearch` gives the best n texts for each input.
+            return_scores: `bool`. Whether it gives scores, too: sums of
+                log-probabilities in nats, divided by the length penalty.
+
+        Returns:
+            List of `str`, one `str` for one, or a dict of arrays `(B, T)` without a
+            preprocessor. With `return_scores` or n > 1, in place of each `str`, a list
+            of n tuples `(text, score)`, best first; the arrays are `(B, n, T)` then,
+            and there are `scores`, float32 `(B, n)`.
+
+        Raises:
+            ValueError: if a row has no start token, or is too long, or if n is not one
+                that the sampler can give.
+            TypeError: if the sampler gives no scores.
+        """
+        if num_return_sequences == 1 and not return_scores:
+            return super().generate(inputs, max_length, stop_token_ids, strip_prompt)
+        check_n_best(self.sampler, num_return_sequences)
+        return n_best(
+            self,
+            inputs,
+            num_return_sequences,
+            max_length=max_length,
+            stop_token_ids=stop_token_ids,
+            strip_prompt=strip_prompt,
+        )
+
     def make_generate_function(self):
         """Makes what `generate` calls on each batch; compiled unless on PyTorch.
 
@@ -57,17 +102,24 @@ class LanguageModel(TrainableGuard, TaskInputs):
             of what was generated. It compiles once for each shape: of a batch, and of
             the shortest prompt in it, rounded up to a power of two.
         """
-        compiled = super().make_generate_function()
 
         def generate(inputs, stop_token_ids=None):
-            inputs = with_prompt(self, inputs)
-            outputs = compiled(inputs, stop_token_ids=stop_token_ids)
-            if SCORES in outputs:
-                del outputs[SCORES]
-                return {name: rows[:, 0] for name, rows in outputs.items()}
-            return outputs
+            return best_of(self.generate_rows(inputs, stop_token_ids))
 
         return generate
+
+    def generate_rows(self, inputs, stop_token_ids=None):
+        """Generates for one batch, compiled as `make_generate_function` says.
+
+        Args:
+            inputs: dict of tokenised prompts.
+            stop_token_ids: sequence of `int` or `None`.
+
+        Returns:
+            See `generate_step`.
+        """
+        compiled = super().make_generate_function()
+        return compiled(with_prompt(self, inputs), stop_token_ids=stop_token_ids)
 
     def generate_step(self, inputs, stop_token_ids=None):
         """Generates for one batch; can be compiled by XLA.
@@ -79,17 +131,23 @@ class LanguageModel(TrainableGuard, TaskInputs):
 
         Returns:
             Dict of the token ids, `int32` tensor `(B, T)`, and their mask, `bool`
-            tensor `(B, T)`, True up to and with the first stop token.
+            tensor `(B, T)`, True up to and with the first stop token. A search gives
+            both for its W beams, `(B, W, T)`, and `scores`, float32 `(B, W)`.
         """
         token_ids = inputs[self.generated_name]
         mask = ops.cast(inputs[self.generated_mask_name], "bool")
-        prompt = inputs.get(_PROMPT, token_ids)
+        prompt = inputs.get(PROMPT, token_ids)
         state = self.start_state(inputs)
         hidden, state = self.decode_step(prompt, state, 0)
         index = ops.min(ops.sum(ops.cast(mask, "int32"), axis=-1))
         if gives_scores(self.sampler):
             token_ids, scores = self.sampler.search(
-                self, token_ids, mask, state, index, stop_token_ids
+                self,
+                token_ids,
+                mask,
+                state,
+                index=index,
+                stop_token_ids=stop_token_ids,
             )
             return {
                 self.generated_name: token_ids,
@@ -143,21 +201,31 @@ class LanguageModel(TrainableGuard, TaskInputs):
         """
         return beam_cache(state, num_beams)
 
-    def decode_step(self, token_ids, state, index, beam_mask=None):
+    def source_mask(self, state):
+        """Tells which tokens of the source are real.
+
+        Args:
+            state: see `start_state`.
+
+        Returns:
+            `bool` tensor `(B, S)`, or `None` if there is no source.
+        """
+        return None
+
+    def decode_step(self, token_ids, state, index, **options):
         """Computes the states of the next tokens of every row.
 
         Args:
             token_ids: `int32` tensor `(B, P)`.
             state: see `start_state`.
             index: `int` or scalar `int32` tensor. Position of the first token.
-            beam_mask: `bool` tensor `(B, W, T·W)` or `None`. With it the tokens,
-                `(B, W)`, are those of W beams at one position; True means a place of
-                the cache that belongs to the beam.
+            **options: Passed to `step` of the backbone: `beam_mask`, a `bool` tensor
+                `(B, W, T·W)`, if the tokens are those of W beams, `(B, W)`.
 
         Returns:
             Tuple of a float tensor `(B, P, D)` and the new state.
         """
-        return self.backbone.step(token_ids, state, index, beam_mask=beam_mask)
+        return self.backbone.step(token_ids, state, index, **options)
 
     def next_token_logits(self, hidden):
         """Scores the tokens that may come next.
@@ -213,63 +281,6 @@ class LanguageModel(TrainableGuard, TaskInputs):
                 f"Expected lengths <= {backbone.max_positions}, the positions of "
                 f"{type(backbone).__name__}. Received: a preprocessor with {long}"
             )
-
-
-def with_prompt(task, inputs):
-    """Checks tokenised prompts and cuts out what one pass has to read.
-
-    Its length decides what is compiled, so it is one of few: the shortest prompt,
-    rounded up to a power of two. What is read beyond a row's prompt is overwritten
-    before any token attends to it.
-
-    Args:
-        task: a `LanguageModel`.
-        inputs: dict of tokenised inputs.
-
-    Returns:
-        The dict with one more entry.
-
-    Raises:
-        ValueError: if a row has no prompt or is not padded on the right, or if the rows
-            are longer than the backbone's positions.
-    """
-    token_ids, mask = (
-        _as_numpy(inputs[name])
-        for name in (task.generated_name, task.generated_mask_name)
-    )
-    length = mask.shape[1]
-    lengths = mask.astype(bool).sum(axis=1)
-    wrong = np.flatnonzero(
-        (lengths == 0) | ((np.arange(length) < lengths[:, None]) != mask).any(axis=1)
-    )
-    if len(wrong):
-        raise ValueError(
-            "Expected prompts of at least one token, padded on the right. Received a "
-            f"mask of {mask[wrong[0]].astype(int).tolist()} at index {wrong[0]}."
-        )
-    longest = task.backbone.max_positions
-    if length > longest:
-        raise ValueError(
-            f"Expected max_length <= {longest}, the positions of "
-            f"{type(task.backbone).__name__}. Received: {length}"
-        )
-    return {**inputs, _PROMPT: token_ids[:, : rounded_length(lengths.min(), length)]}
-
-
-def gives_scores(sampler):
-    """Tells whether a sampler is a search that gives several scored rows.
-
-    Args:
-        sampler: `keras_hub.samplers.Sampler`.
-
-    Returns:
-        `bool`.
-    """
-    return getattr(sampler, "gives_scores", False)
-
-
-def _as_numpy(x):
-    return ops.convert_to_numpy(x) if ops.is_tensor(x) else np.asarray(x)
 
 
 def _lengthened(hidden, length):

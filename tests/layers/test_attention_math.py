@@ -85,16 +85,18 @@ def test_equations_of_keras_docs():
     )
 
 
-def test_one_token_equals_the_fused_path():
-    query = RNG.normal(size=(2, 1, 4, 3)).astype("float32")
+@pytest.mark.parametrize("length", [1, 3])
+def test_a_few_tokens_equal_the_fused_path(length):
+    query = RNG.normal(size=(2, length, 4, 3)).astype("float32")
     key = RNG.normal(size=(2, 5, 2, 3)).astype("float32")
     value = RNG.normal(size=(2, 5, 2, 3)).astype("float32")
-    mask = np.array([[1, 1, 0, 1, 0], [0, 0, 0, 0, 0]], bool)[:, None, None]
+    mask = RNG.integers(0, 2, (2, 1, length, 5)).astype(bool)
+    mask[1] = False
     fused = attention_math.fused_attention(
         query, *(attention_math.repeat_heads(x, 4) for x in (key, value)), mask
     )
-    one = attention_math.one_token_attention(
+    few = attention_math.few_token_attention(
         query, key.transpose(0, 2, 1, 3), value.transpose(0, 2, 1, 3), mask
     )
-    np.testing.assert_allclose(numpy(one), numpy(fused), atol=1e-6)
-    np.testing.assert_array_equal(numpy(one)[1], 0)
+    np.testing.assert_allclose(numpy(few), numpy(fused), atol=1e-6)
+    np.testing.assert_array_equal(numpy(few)[1], 0)

@@ -299,6 +299,7 @@ class TransformerBackbone(PresetBackbone, keras_hub.models.Backbone):
         encoder_padding_mask,
         padding_mask=None,
         beam_mask=None,
+        source_weights=None,
     ):
         """Computes the states of the next tokens of rows whose beginning is cached.
 
@@ -314,6 +315,8 @@ class TransformerBackbone(PresetBackbone, keras_hub.models.Backbone):
             beam_mask: `bool` tensor `(B, W, L·W)` or `None`. With it `token_ids` is
                 `(B, W)`, those of W beams at one position, and the cache is what
                 `beam_cache` gave; True means a place of the beam.
+            source_weights: `list` or `None`. The attention weights of the last layer on
+                the source are appended to it, a float tensor `(B, N, T, S)`.
 
         Returns:
             Tuple of the states, a float tensor `(B, T, D)`, and the new cache.
@@ -326,6 +329,7 @@ class TransformerBackbone(PresetBackbone, keras_hub.models.Backbone):
             encoder_padding_mask=encoder_padding_mask,
             padding_mask=padding_mask,
             beam_mask=beam_mask,
+            source_weights=source_weights,
         )
 
     def logits(self, hidden):

@@ -12,6 +12,7 @@ from kftune.models.preset_files import saved_config
 from kftune.models.preset_folders import load_decoding_settings
 from kftune.models.preset_language_model import PresetLanguageModel
 from kftune.models.preset_tokenizers import load_tokenizer
+from kftune.models.transformer.target_language import into_language
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
 from kftune.models.transformer.transformer_seq2seq_lm_preprocessor import (
     TransformerSeq2SeqLMPreprocessor,
@@ -88,7 +89,16 @@ class TransformerSeq2SeqLM(
         # === Config ===
         self.decoding_settings = decoding_settings or DecodingSettings()
 
-    def generate(self, inputs, max_length=None, stop_token_ids="auto"):
+    def generate(
+        self,
+        inputs,
+        max_length=None,
+        stop_token_ids="auto",
+        *,
+        num_return_sequences=1,
+        return_scores=False,
+        target_language=None,
+    ):
         """Generates texts for source texts.
 
         Args:
@@ -100,17 +110,30 @@ class TransformerSeq2SeqLM(
                 by default the preprocessor's `decoder_sequence_length`.
             stop_token_ids: `"auto"` for the preprocessor's, a sequence of `int`, or
                 `None` to go on to `max_length`.
+            num_return_sequences: `int`, as in `LanguageModel.generate`.
+            return_scores: `bool`, as in `LanguageModel.generate`.
+            target_language: `str` or `None`. Into which language, for this call: a
+                code that the tokenizer knows, such as `"de"`.
 
         Returns:
             List of `str`, one `str` for one, or a dict of arrays without a
-            preprocessor.
+            preprocessor; more with scores, see `LanguageModel.generate`.
 
         Raises:
-            ValueError: if a row has no start token, or is too long.
+            ValueError: if a row has no start token, or is too long, or if there is no
+                such language.
+            TypeError: if the sampler gives no scores.
         """
         if stop_token_ids == "auto" and self.preprocessor is not None:
             stop_token_ids = self.preprocessor.stop_token_ids
-        return super().generate(inputs, max_length, stop_token_ids)
+        with into_language(self.preprocessor, inputs, target_language) as told:
+            return super().generate(
+                told,
+                max_length,
+                stop_token_ids,
+                num_return_sequences=num_return_sequences,
+                return_scores=return_scores,
+            )
 
     def start_state(self, inputs):
         """Encodes the sources, projects them once and makes an empty cache."""
@@ -124,7 +147,11 @@ class TransformerSeq2SeqLM(
         cache, projected, mask = state
         return super().start_beams(cache, num_beams), projected, mask
 
-    def decode_step(self, token_ids, state, index, beam_mask=None):
+    def source_mask(self, state):
+        """See `LanguageModel`."""
+        return state[2]
+
+    def decode_step(self, token_ids, state, index, **options):
         """See `LanguageModel`."""
         cache, projected, mask = state
         hidden, cache = self.backbone.step(
@@ -133,7 +160,7 @@ class TransformerSeq2SeqLM(
             index,
             encoder_key_values=projected,
             encoder_padding_mask=mask,
-            beam_mask=beam_mask,
+            **options,
         )
         return hidden, (cache, projected, mask)
 

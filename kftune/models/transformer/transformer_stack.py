@@ -94,6 +94,7 @@ class TransformerStack:
         *,
         encoder_key_values=None,
         beam_mask=None,
+        source_weights=None,
         **masks,
     ):
         """Computes the states of the next tokens of rows whose beginning is cached.
@@ -106,6 +107,8 @@ class TransformerStack:
             beam_mask: `bool` tensor `(B, W, L·W)` or `None`. With it the tokens are
                 those of W beams at one position, and the cache has W places for each
                 position; True means a place of the beam.
+            source_weights: `list` or `None`. The attention weights of the last block on
+                the encoder are appended to it.
             **masks: Passed to `step` of each block.
 
         Returns:
@@ -120,6 +123,8 @@ class TransformerStack:
         def run_block(i, block, x):
             if encoder_key_values is not None:
                 masks["encoder_key_value"] = encoder_key_values[i]
+            if source_weights is not None and i == len(self.blocks) - 1:
+                masks["source_weights"] = source_weights
             x, updated[i] = block.step(x, cache[i], place, **masks)
             return x
 

@@ -19,7 +19,13 @@ pytestmark = pytest.mark.backend
 LENGTH = 40
 SOURCES = ["good film", "it's a slow start!", "The film isn't bad: see it."]
 TARGETS = ["bad", "a slow film", "good film: see it"]
-SAMPLERS = {"greedy": {}, "beam": {"num_beams": 3}, "random": {"seed": 2}}
+SAMPLERS = {
+    "greedy": {},
+    "beam": {"num_beams": 3},
+    "random": {"seed": 2},
+    "top_k": {"k": 4, "temperature": 0.8, "seed": 3},
+    "top_p": {"p": 0.7, "seed": 4},
+}
 
 
 @pytest.fixture
