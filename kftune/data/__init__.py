@@ -15,6 +15,7 @@ from kftune.data.pretraining_corpus import (
 )
 from kftune.data.read import read
 from kftune.data.split import split
+from kftune.data.tokenize_pairs import tokenize_pairs
 
 __all__ = [
     "CleaningReport",
@@ -31,4 +32,5 @@ __all__ = [
     "read",
     "read_pretraining_corpora",
     "split",
+    "tokenize_pairs",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import datasets
 import keras
 import numpy as np
 
@@ -53,7 +54,7 @@ class TokenisedRows:
         """
         x = {
             name: pad_rows(
-                [column[row] for row in rows.tolist()],
+                _taken(column, rows.tolist()),
                 length,
                 self._pad_token_id if name == "token_ids" else 0,
             )
@@ -78,6 +79,13 @@ def pad_rows(rows, length, pad_value=0):
     for target, row in zip(padded, rows, strict=True):
         target[: len(row)] = row
     return padded
+
+
+def _taken(column, rows):
+    """Some rows of a column; of a dataset's at once, because single reads are slow."""
+    if isinstance(column, datasets.Column):
+        return column[rows]
+    return [column[row] for row in rows]
 
 
 def _as_arrays(values):
