@@ -1,6 +1,7 @@
 """Text from files, corpora and the hub: read, clean, label, split, pack, batch."""
 
 from kftune.data.clean import CleaningReport, clean
+from kftune.data.clean_pairs import PairCleaningReport, clean_pairs
 from kftune.data.drop_overlap import drop_overlap
 from kftune.data.endless_batches import EndlessBatches
 from kftune.data.labels import encode_labels
@@ -23,8 +24,10 @@ __all__ = [
     "LengthBucketed",
     "NextTokenBatches",
     "PairBuckets",
+    "PairCleaningReport",
     "PretrainingCorpus",
     "clean",
+    "clean_pairs",
     "drop_overlap",
     "encode_labels",
     "load_corpora",

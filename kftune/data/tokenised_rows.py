@@ -1,5 +1,6 @@
 """Tokenised rows with their targets, from which padded batches are built."""
 
+import itertools
 from collections.abc import Mapping
 
 import datasets
@@ -7,6 +8,8 @@ import keras
 import numpy as np
 
 from kftune.error_text import first_few
+
+_ROWS_AT_ONCE = 1000
 
 
 class TokenisedRows:
@@ -81,8 +84,16 @@ def pad_rows(rows, length, pad_value=0):
     return padded
 
 
+def _each(column):
+    """All rows; of a dataset's column in batches, because single reads are slow."""
+    if not isinstance(column, datasets.Column):
+        return column
+    slices = range(0, len(column), _ROWS_AT_ONCE)
+    return itertools.chain.from_iterable(column[i : i + _ROWS_AT_ONCE] for i in slices)
+
+
 def _taken(column, rows):
-    """Some rows of a column; of a dataset's at once, because single reads are slow."""
+    """Some rows of a column; of a dataset's all at once."""
     if isinstance(column, datasets.Column):
         return column[rows]
     return [column[row] for row in rows]
@@ -102,7 +113,7 @@ def _row_lengths(columns):
             f"Expected a column 'token_ids'. Received: {', '.join(columns) or 'none'}"
         )
     counted = {
-        name: np.fromiter(map(len, column), "int64", len(column))
+        name: np.fromiter(map(len, _each(column)), "int64", len(column))
         for name, column in columns.items()
     }
     lengths = counted["token_ids"]
