@@ -66,9 +66,9 @@ def clean_pairs(
             side, at most, a side may have. Sides of less than 10 characters count as
             10. Chinese and Japanese beside a European language need about 6.
         languages: pair of codes, such as `("en", "de")`, or `None`. Drops pairs with a
-            side that py3langid takes for another language with a probability above one
-            half, which it rarely reaches in texts of a word or two. It takes about half
-            a millisecond a pair.
+            side that py3langid takes for another language: with a probability above one
+            half, which texts of a word or two rarely reach, and ten times that of the
+            expected one. It takes about half a millisecond a pair.
         keep_identical: `bool`. True keeps pairs whose sides are the same, such as names
             in a catalogue.
 

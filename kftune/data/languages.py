@@ -4,8 +4,9 @@ import functools
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-# Short texts rarely reach it, whatever their language, and so they pass.
-_SURE = 0.5
+# Short texts rarely reach the first, and pass. The second lets English pass for which
+# Pidgin is a little more probable, and German beside Luxembourgish.
+_SURE, _TIMES = 0.5, 10
 
 
 def is_other_language(text, language):
@@ -16,10 +17,13 @@ def is_other_language(text, language):
         language: `str`. The code of py3langid that it should have, such as `"de"`.
 
     Returns:
-        `bool`. True if another language has a probability above one half.
+        `bool`. True if another language has a probability above one half, and ten
+        times that of this one.
     """
     guess, probability = _identifier().classify(text)
-    return guess != language and probability > _SURE
+    if guess == language or probability <= _SURE:
+        return False
+    return probability > _TIMES * dict(_identifier().rank(text))[language]
 
 
 def check_languages(languages):

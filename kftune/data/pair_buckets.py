@@ -92,7 +92,7 @@ class PairBuckets(BucketedBatches):
         full = np.resize(rows, self.num_rows(plan))
         (source,) = self._sources.batch(full, source_length)
         (target,) = self._targets.batch(full, target_length + 1)
-        sample_weight = target["padding_mask"][:, 1:]
+        sample_weight = target["padding_mask"][:, 1:].copy()
         sample_weight[len(rows) :] = False
         x = {
             "encoder_token_ids": source["token_ids"],
