@@ -1,6 +1,7 @@
 """Text from files, corpora and the hub: read, clean, label, split, pack, batch."""
 
 from kftune.data.clean import CleaningReport, clean
+from kftune.data.clean_pairs import PairCleaningReport, clean_pairs
 from kftune.data.drop_overlap import drop_overlap
 from kftune.data.endless_batches import EndlessBatches
 from kftune.data.labels import class_names, encode_labels
@@ -15,6 +16,7 @@ from kftune.data.pretraining_corpus import (
 )
 from kftune.data.read import read
 from kftune.data.split import split
+from kftune.data.tokenize_pairs import tokenize_pairs
 
 __all__ = [
     "CleaningReport",
@@ -22,9 +24,11 @@ __all__ = [
     "LengthBucketed",
     "NextTokenBatches",
     "PairBuckets",
+    "PairCleaningReport",
     "PretrainingCorpus",
     "class_names",
     "clean",
+    "clean_pairs",
     "drop_overlap",
     "encode_labels",
     "load_corpora",
@@ -32,4 +36,5 @@ __all__ = [
     "read",
     "read_pretraining_corpora",
     "split",
+    "tokenize_pairs",
 ]

@@ -43,7 +43,7 @@ def dataset_from_rows(read_rows, paths, settings):
                 rows = [row for _, row in batch]
                 writer.write_batch(pa.RecordBatch.from_pylist(rows, schema))
 
-    return _cached(write, paths, settings)
+    return cached_dataset(write, _key(paths, settings))
 
 
 def dataset_from_parquet(path):
@@ -70,16 +70,26 @@ def dataset_from_parquet(path):
                     writer.write_batch(batch.cast(schema))
 
     try:
-        return _cached(write, [path], {"format": "parquet"})
+        return cached_dataset(write, _key([path], {"format": "parquet"}))
     except (pa.ArrowException, *DAMAGED) as error:
         raise ValueError(
             f"{path}: expected a whole parquet file. Received: {error}"
         ) from error
 
 
-def _cached(write, paths, settings):
-    """Has `write` fill an Arrow file unless the same input filled it before."""
-    arrow = keras_cache("data", _key(paths, settings), "rows.arrow")
+def cached_dataset(write, parts):
+    """Has `write` fill an Arrow file unless the same input filled it before.
+
+    Args:
+        write: function that writes an Arrow stream into the file object it gets.
+        parts: list of JSON's types: all that decides what it writes.
+
+    Returns:
+        `datasets.Dataset`.
+    """
+    key = json.dumps([_LAYOUT, *parts], sort_keys=True)
+    name = hashlib.sha256(key.encode()).hexdigest()[:32]
+    arrow = keras_cache("data", name, "rows.arrow")
     if not arrow.exists():
         with write_aside(arrow) as aside, pa.OSFile(str(aside), "wb") as file:
             write(file)
@@ -87,12 +97,12 @@ def _cached(write, paths, settings):
 
 
 def _key(paths, settings):
-    """Hash over the files' content and all that decides how they are read."""
-    parts = [_LAYOUT, settings]
+    """The files' content and all that decides how they are read."""
+    digests = []
     for path in paths:
         with path.open("rb") as file:
-            parts.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return [settings, *digests]
 
 
 def _schema(rows, paths):

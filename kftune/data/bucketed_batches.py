@@ -33,6 +33,7 @@ class BucketedBatches(ResumableBatches):
         self,
         lengths,
         boundaries,
+        *,
         batch_size,
         max_tokens,
         shuffle,

@@ -164,9 +164,11 @@ def _different_first(batches):
     firsts = {}
     for i, (boundary, _) in enumerate(batches):
         firsts.setdefault(boundary, i)
-    varying = np.ptp([np.atleast_1d(boundary) for boundary in firsts], axis=0) > 0
+    if len(firsts) < 2:
+        return batches
+    same = np.ptp(np.array([*firsts]).reshape(len(firsts), -1), axis=0) == 0
     for (one, i), (other, j) in itertools.combinations(firsts.items(), 2):
-        if (np.not_equal(one, other) | ~varying).all():
+        if (np.not_equal(one, other) | same).all():
             batches[0], batches[i] = batches[i], batches[0]
             batches[1], batches[j] = batches[j], batches[1]
             break

@@ -3,24 +3,15 @@
 import dataclasses
 from collections import Counter
 
-import ftfy
-
+from kftune.data.drop_report import DropReport, announced
 from kftune.data.labels import is_missing
+from kftune.data.mend import mend
 from kftune.data.quick_rows import quick_rows
 from kftune.data.same_text import fingerprint, text_columns
 
-# Only what is broken is mended: typographic quotes, ligatures and HTML stay.
-_MENDING = ftfy.TextFixerConfig(
-    unescape_html=False,
-    uncurl_quotes=False,
-    fix_latin_ligatures=False,
-    fix_character_width=False,
-    explain=False,
-)
-
 
 @dataclasses.dataclass(frozen=True)
-class CleaningReport:
+class CleaningReport(DropReport):
     """How many rows were changed and dropped. Each row counts under one reason.
 
     Attributes:
@@ -41,34 +32,11 @@ class CleaningReport:
     ```
     """
 
-    rows_before: int
-    mended: int = 0
     unlabelled: int = 0
     blank: int = 0
     overlong: int = 0
     conflicting: int = 0
     duplicate: int = 0
-
-    @property
-    def dropped(self):
-        """`dict` of reasons to numbers of rows (`int`)."""
-        counts = dataclasses.asdict(self)
-        return {name: counts[name] for name in counts if name in _REASONS}
-
-    @property
-    def rows_after(self):
-        """`int`. Rows that are left."""
-        return self.rows_before - sum(self.dropped.values())
-
-    def __str__(self):
-        reasons = [f"{count} {name}" for name, count in self.dropped.items() if count]
-        return (
-            f"Cleaning: {self.rows_before} rows, {self.mended} mended, dropped "
-            f"{', '.join(reasons) or 'none'}; {self.rows_after} rows are left."
-        )
-
-
-_REASONS = ("unlabelled", "blank", "overlong", "conflicting", "duplicate")
 
 
 def clean(dataset, *, columns=None, label="label", max_chars=20_000):
@@ -105,13 +73,7 @@ def clean(dataset, *, columns=None, label="label", max_chars=20_000):
     """
     columns = text_columns(dataset, columns)
     label = label if label in dataset.features else None
-    mended = dataset.map(
-        _mend,
-        batched=True,
-        fn_kwargs={"columns": columns},
-        features=dataset.features,
-        desc="Mending",
-    )
+    mended = mend(dataset, columns)
     wanted = [*columns, label] if label else columns
     pairs = zip(quick_rows(dataset, columns), quick_rows(mended, wanted), strict=True)
     feature = dataset.features.get(label)
@@ -128,19 +90,8 @@ def clean(dataset, *, columns=None, label="label", max_chars=20_000):
         else:
             candidates.append((index, fingerprint(*texts), value))
     kept = _without_repetitions(candidates, counts)
-    report = CleaningReport(len(dataset), **counts)
-    print(report)
-    if not kept:
-        raise ValueError(f"Expected rows to be left after cleaning. Received: {report}")
+    report = announced(CleaningReport(len(dataset), **counts))
     return mended.select(kept), report
-
-
-def _mend(batch, columns):
-    """Mends the text columns of a batch."""
-    return {
-        name: [ftfy.fix_text(text, _MENDING) if text else text for text in batch[name]]
-        for name in columns
-    }
 
 
 def _fault(texts, max_chars):

@@ -79,11 +79,11 @@ class LengthBucketed(BucketedBatches):
         super().__init__(
             lengths,
             check_boundaries(boundaries, lengths),
-            batch_size,
-            max_tokens,
-            shuffle,
-            seed,
-            drop_remainder,
+            batch_size=batch_size,
+            max_tokens=max_tokens,
+            shuffle=shuffle,
+            seed=seed,
+            drop_remainder=drop_remainder,
         )
 
     def build_batch(self, plan):

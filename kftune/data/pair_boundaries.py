@@ -61,8 +61,9 @@ def check_pair_boundaries(boundaries, lengths):
         ValueError: if they are no pairs of positive numbers, if none holds all others,
             or if a row is longer than that one.
     """
-    pairs = np.asarray([tuple(pair) for pair in boundaries])
-    if pairs.ndim != 2 or pairs.shape[1] != 2 or (pairs < 1).any():
+    sizes = {np.size(pair) for pair in boundaries}
+    pairs = np.array(boundaries) if sizes == {2} else np.zeros((1, 2))
+    if (pairs < 1).any():
         raise ValueError(
             "Expected boundaries as pairs of positive lengths, of source and target. "
             f"Received: {boundaries}"

@@ -79,11 +79,11 @@ class PairBuckets(BucketedBatches):
         super().__init__(
             lengths,
             check_pair_boundaries(boundaries, lengths),
-            batch_size,
-            max_tokens,
-            shuffle,
-            seed,
-            drop_remainder,
+            batch_size=batch_size,
+            max_tokens=max_tokens,
+            shuffle=shuffle,
+            seed=seed,
+            drop_remainder=drop_remainder,
         )
 
     def build_batch(self, plan):
@@ -92,7 +92,7 @@ class PairBuckets(BucketedBatches):
         full = np.resize(rows, self.num_rows(plan))
         (source,) = self._sources.batch(full, source_length)
         (target,) = self._targets.batch(full, target_length + 1)
-        sample_weight = target["padding_mask"][:, 1:]
+        sample_weight = target["padding_mask"][:, 1:].copy()
         sample_weight[len(rows) :] = False
         x = {
             "encoder_token_ids": source["token_ids"],

@@ -1,11 +1,15 @@
 """Tokenised rows with their targets, from which padded batches are built."""
 
+import itertools
 from collections.abc import Mapping
 
+import datasets
 import keras
 import numpy as np
 
 from kftune.error_text import first_few
+
+_ROWS_AT_ONCE = 1000
 
 
 class TokenisedRows:
@@ -53,7 +57,7 @@ class TokenisedRows:
         """
         x = {
             name: pad_rows(
-                [column[row] for row in rows.tolist()],
+                _taken(column, rows.tolist()),
                 length,
                 self._pad_token_id if name == "token_ids" else 0,
             )
@@ -80,6 +84,21 @@ def pad_rows(rows, length, pad_value=0):
     return padded
 
 
+def _each(column):
+    """All rows; of a dataset's column in batches, because single reads are slow."""
+    if not isinstance(column, datasets.Column):
+        return column
+    slices = range(0, len(column), _ROWS_AT_ONCE)
+    return itertools.chain.from_iterable(column[i : i + _ROWS_AT_ONCE] for i in slices)
+
+
+def _taken(column, rows):
+    """Some rows of a column; of a dataset's all at once."""
+    if isinstance(column, datasets.Column):
+        return column[rows]
+    return [column[row] for row in rows]
+
+
 def _as_arrays(values):
     """NumPy arrays for an array or a `dict` of arrays."""
     if isinstance(values, Mapping):
@@ -94,7 +113,7 @@ def _row_lengths(columns):
             f"Expected a column 'token_ids'. Received: {', '.join(columns) or 'none'}"
         )
     counted = {
-        name: np.fromiter(map(len, column), "int64", len(column))
+        name: np.fromiter(map(len, _each(column)), "int64", len(column))
         for name, column in columns.items()
     }
     lengths = counted["token_ids"]

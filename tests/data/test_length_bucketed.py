@@ -5,6 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
+from kftune.data import LengthBucketed
+
 
 def row_numbers(weights):
     """Which rows have these weights."""
@@ -35,6 +37,15 @@ def test_order_repeats_by_seed_and_epoch_alone(make_data):
     second.begin_epoch(0)
     assert rows_seen(first) == rows_seen(second)
     assert rows_seen(first) != rows_seen(make_data(seed=4))
+
+
+def test_order_is_the_one_by_which_earlier_trainings_were_seeded():
+    rows = [[1] * length for length in [3, 9, 4, 12, 20, 2, 8, 17, 5]]
+    data = LengthBucketed(rows, batch_size=2, boundaries=(8, 16, 24), seed=1)
+    dealt = [(x["token_ids"].shape[1], len(x["token_ids"])) for (x,) in data]
+    # Of the first version of LengthBucketed.
+    assert dealt == [(16, 2), (24, 2), (24, 1), (8, 2), (8, 2)]
+    assert data.order.tolist() == [1, 6, 7, 3, 4, 2, 5, 8, 0]
 
 
 def test_without_shuffle_the_order_stays(make_data):

@@ -42,6 +42,12 @@ def test_column_of_a_dataset_is_not_read_into_memory():
     np.testing.assert_array_equal(x["token_ids"], [[5, 6, 7], [8, 0, 0]])
 
 
+def test_long_columns_of_a_dataset_are_counted_whole():
+    lists = [[1] * (1 + i % 7) for i in range(2500)]
+    column = datasets.Dataset.from_dict({"token_ids": lists})["token_ids"]
+    assert TokenisedRows(column).lengths.tolist() == [len(row) for row in lists]
+
+
 def test_rows_may_be_arrays():
     (x,) = TokenisedRows([np.array(row) for row in ROWS]).batch(np.array([1]), 2)
     np.testing.assert_array_equal(x["token_ids"], [[8, 0]])

@@ -34,10 +34,10 @@ def train_marian_tokenizer(
 ):
     """Trains SentencePiece models on both sides and numbers their pieces as Marian.
 
-    The order is that of OPUS-MT: `</s>`, `<unk>`, symbols and language tags, bytes, what
-    was learnt, and last `<pad>`, with which decoding starts. Upper and lower case are
-    kept. transformers' `MarianTokenizer` reads the files that `save_assets` writes and
-    gives the same ids.
+    The order is that of OPUS-MT: `</s>`, `<unk>`, symbols and language tags, bytes,
+    what was learnt, and last `<pad>`, with which decoding starts. Upper and lower case
+    are kept. transformers' `MarianTokenizer` reads the files that `save_assets` writes
+    and gives the same ids.
 
     Args:
         source_texts: sequence of `str`, such as a column of a `datasets.Dataset`.

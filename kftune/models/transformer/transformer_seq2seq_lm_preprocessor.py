@@ -11,7 +11,13 @@ from keras import ops
 from kftune.models.rounded_length import rounded_length
 from kftune.models.texts import as_texts
 from kftune.models.token_rows import RowTokenizer, check_room, padded
+from kftune.models.tokenizer_fingerprint import tokenizer_fingerprint
 from kftune.models.tokenizers.translation_tokenizer import TranslationTokenizer
+from kftune.models.transformer.text_pairs import (
+    check_as_many,
+    empty_texts,
+    text_pairs,
+)
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
 
 
@@ -83,14 +89,14 @@ class TransformerSeq2SeqLMPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
 
     def call(self, x, y=None, sample_weight=None):
         """See the class."""
-        sources, targets = _pairs(x, y, sample_weight)
+        sources, targets = text_pairs(x, y, sample_weight)
         encoder_ids, encoder_mask = self._pack(
             "source", sources, self.encoder_sequence_length
         )
         token_ids, mask = self._pack(
             "target", targets, self.decoder_sequence_length + 1
         )
-        _check_as_many(encoder_ids, token_ids)
+        check_as_many(encoder_ids, token_ids)
         features = {
             "encoder_token_ids": encoder_ids,
             "encoder_padding_mask": encoder_mask,
@@ -99,25 +105,45 @@ class TransformerSeq2SeqLMPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
         }
         return features, token_ids[..., 1:], mask[..., 1:]
 
-    def tokenize_rows(self, texts, side):
+    def tokenize_rows(self, texts, side, *, alpha=None, seed=0):
         """Tokenises many texts once, for batches that are padded later.
 
         Args:
             texts: strings, in any container that `call` takes. N of them.
             side: `str`. `"source"` or `"target"`.
+            alpha: `float` to cut texts at random, see `TranslationTokenizer.sample`; or
+                `None`.
+            seed: `int`. Of the cuts.
 
         Returns:
             List of N `int32` arrays `(length,)` with start and end tokens. A target has
             at most T + 1 tokens: as many predict or are predicted.
 
         Raises:
-            TypeError: if something is not a string; names the first ones by index.
+            TypeError: if something is not a string; names the first ones by index. If
+                the tokenizer cannot cut at random.
         """
         length = self.encoder_sequence_length
         if side == "target":
             length = self.decoder_sequence_length + 1
-        rows = self._rows(side, as_texts(texts)[0], length, is_prompt=False)
+        tokenize = self._list_tokenizer_of(side)
+        if alpha is not None:
+            self._check_samples()
+            tokenize = functools.partial(
+                self.tokenizer.sample, side=side, alpha=alpha, seed=seed
+            )
+        rows = self._cut_rows(side, tokenize(as_texts(texts)[0]), length)
         return [np.array(row, "int32") for row in rows]
+
+    def fingerprint(self):
+        """Tells whether two preprocessors give the same rows.
+
+        Returns:
+            List of JSON's types, equal in every process if they do.
+        """
+        lengths = (self.encoder_sequence_length, self.decoder_sequence_length)
+        ends = [self._ends(side) for side in ("source", "target")]
+        return [tokenizer_fingerprint(self.tokenizer), *lengths, *ends]
 
     def generate_preprocess(
         self,
@@ -154,12 +180,12 @@ class TransformerSeq2SeqLMPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
         if isinstance(x, dict):
             sources, prompts = x["encoder_text"], x.get("decoder_text")
         if prompts is None:
-            prompts = _empty_prompts(sources)
+            prompts = empty_texts(sources)
         encoder_ids, encoder_mask = self._pack(
             "source", sources, source_length, rounded=True
         )
         token_ids, mask = self._pack("target", prompts, length, is_prompt=True)
-        _check_as_many(encoder_ids, token_ids)
+        check_as_many(encoder_ids, token_ids)
         return {
             "encoder_token_ids": encoder_ids,
             "encoder_padding_mask": encoder_mask,
@@ -224,28 +250,48 @@ class TransformerSeq2SeqLMPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
 
     def _rows(self, side, texts, length, is_prompt):
         """Lists of token ids, start and end among them, at most `length` of them."""
+        rows = self._list_tokenizer_of(side)(texts)
+        if not is_prompt:
+            return self._cut_rows(side, rows, length)
+        start, _ = self._ends(side)
+        rows = [[*start, *ids] for ids in rows]
+        check_room(rows, length)
+        return rows
+
+    def _cut_rows(self, side, rows, length):
+        """Rows with start and end tokens, at most `length` of them."""
         start, end = self._ends(side)
-        tokenize = self._tokenizer_of(side)
-        if not isinstance(self.tokenizer, TranslationTokenizer):
-            tokenize = functools.partial(self._tokenize, self.tokenizer)
-        if is_prompt:
-            rows = [[*start, *ids] for ids in tokenize(texts)]
-            check_room(rows, length)
-            return rows
         room = length - len(start) - len(end)
-        return [[*start, *ids[:room], *end] for ids in tokenize(texts)]
+        return [[*start, *ids[:room], *end] for ids in rows]
 
     def _tokenizer_of(self, side):
         """Function from texts to token ids without start and end."""
-        two_sided = isinstance(self.tokenizer, TranslationTokenizer)
-        if two_sided and side == "target":
+        if self._is_two_sided and side == "target":
             return self.tokenizer.tokenize_target
         return self.tokenizer.tokenize
+
+    def _list_tokenizer_of(self, side):
+        """The same for a list of texts; faster."""
+        if self._is_two_sided:
+            return self._tokenizer_of(side)
+        return functools.partial(self._tokenize, self.tokenizer)
+
+    @property
+    def _is_two_sided(self):
+        """Whether the tokenizer knows source and target."""
+        return isinstance(self.tokenizer, TranslationTokenizer)
+
+    def _check_samples(self):
+        if not self._is_two_sided:
+            raise TypeError(
+                "Expected a MarianTokenizer or M2M100Tokenizer, which cut texts at "
+                f"random, for alpha. Received: {type(self.tokenizer).__name__}"
+            )
 
     def _ends(self, side):
         """Ids before and after a text."""
         tokenizer = self.tokenizer
-        if isinstance(tokenizer, TranslationTokenizer):
+        if self._is_two_sided:
             return [getattr(tokenizer, f"{side}_{end}_ids") for end in ("start", "end")]
         start, end = (_token_id(tokenizer, kind) for kind in ("start", "end"))
         if isinstance(tokenizer, keras_hub.models.BartTokenizer):
@@ -261,35 +307,3 @@ def _token_id(tokenizer, kind):
             f"{type(tokenizer).__name__} without one"
         )
     return token_id
-
-
-def _pairs(x, y, sample_weight):
-    """Sources and targets."""
-    if isinstance(x, dict) and y is None:
-        x, y = x["encoder_text"], x["decoder_text"]
-    if isinstance(x, dict) or y is None or sample_weight is not None:
-        raise ValueError(
-            "Expected source texts and target texts, or a dict of encoder_text and "
-            "decoder_text, without sample weights. Received: "
-            f"x={type(x).__name__}, y={type(y).__name__}, "
-            f"sample_weight={type(sample_weight).__name__}"
-        )
-    return x, y
-
-
-def _empty_prompts(sources):
-    if tf.is_symbolic_tensor(sources):
-        return tf.fill(tf.shape(sources), "")
-    texts, several = as_texts(sources)
-    return [""] * len(texts) if several else ""
-
-
-def _check_as_many(sources, targets):
-    """In a graph the number of rows is not known yet, and one text has none."""
-    if not isinstance(sources, np.ndarray) or sources.ndim == 1:
-        return
-    if len(sources) != len(targets):
-        raise ValueError(
-            "Expected as many targets as sources. Received: "
-            f"{len(sources)} sources and {len(targets)} targets"
-        )
