@@ -7,6 +7,7 @@ from kftune.data.labels import encode_labels
 from kftune.data.length_bucketed import LengthBucketed
 from kftune.data.next_token_batches import NextTokenBatches
 from kftune.data.packing import pack
+from kftune.data.placeholders import PLACEHOLDER, find_placeholders
 from kftune.data.pretraining_corpus import (
     PretrainingCorpus,
     load_corpora,
@@ -16,6 +17,7 @@ from kftune.data.read import read
 from kftune.data.split import split
 
 __all__ = [
+    "PLACEHOLDER",
     "CleaningReport",
     "EndlessBatches",
     "LengthBucketed",
@@ -24,6 +26,7 @@ __all__ = [
     "clean",
     "drop_overlap",
     "encode_labels",
+    "find_placeholders",
     "load_corpora",
     "pack",
     "read",
