@@ -1,3 +1,4 @@
+import itertools
 import types
 
 import pytest
@@ -64,7 +65,7 @@ def test_order_is_kept_and_batches_have_few_shapes(task):
 def test_batches_hold_texts_of_like_length(task):
     translate_texts(task, texts_of(*range(1, 9)) * 4, batch_tokens=32 * 8)
     seen = [sorted(source_lengths(task, texts)) for texts, _ in task.batches]
-    for shorter, longer in zip(seen, seen[1:], strict=False):
+    for shorter, longer in itertools.pairwise(seen):
         assert shorter[-1] <= longer[0]
 
 

@@ -128,7 +128,7 @@ def test_moving_averages_are_validated_and_kept():
 
         def __init__(self):
             super().__init__()
-            self.trained, self.validated = [], []
+            self.trained, self.validated, self.ended = [], [], []
 
         def on_train_batch_end(self, batch, logs=None):
             self.trained.append(flat(self.model))
@@ -136,15 +136,21 @@ def test_moving_averages_are_validated_and_kept():
         def on_test_batch_begin(self, batch, logs=None):
             self.validated.append(flat(self.model))
 
+        def on_epoch_end(self, epoch, logs=None):
+            self.ended.append(flat(self.model))
+
     optimizer = keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.7)
     task, batch, watch = make_task(optimizer), make_batch(*EVEN), Watch()
-    swap = keras.callbacks.SwapEMAWeights()
+    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     options = {"validation_data": batch, "callbacks": [swap, watch]}
     fit(task, batch, batch_size=2, epochs=2, **options)
     averages = [watch.trained[0]]
     for weights in watch.trained[1:]:
         averages.append(0.7 * averages[-1] + 0.3 * weights)
-    np.testing.assert_allclose(watch.validated[0], averages[1], atol=1e-6)
+    # What stands behind the swap, ScoreCallback too, sees the averages.
+    for seen in (watch.validated, watch.ended):
+        np.testing.assert_allclose(seen[0], averages[1], atol=1e-6)
+        np.testing.assert_allclose(seen[-1], averages[3], atol=1e-6)
     np.testing.assert_allclose(flat(task), averages[3], atol=1e-6)
     assert np.abs(averages[3] - watch.trained[3]).max() > 1e-3
 
