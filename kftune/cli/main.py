@@ -6,7 +6,7 @@ import sys
 from kftune import __version__
 from kftune.cli import presets, score, translate
 
-_MISTAKES = (OSError, TypeError, ValueError)
+_MISTAKES = (OSError, ValueError)
 
 
 def main(argv=None):
