@@ -1,9 +1,12 @@
 """The console script `kftune`: parse the arguments, call one subcommand."""
 
 import argparse
+import sys
 
 from kftune import __version__
-from kftune.cli import presets
+from kftune.cli import presets, score, translate
+
+_MISTAKES = (OSError, ValueError)
 
 
 def main(argv=None):
@@ -13,13 +16,19 @@ def main(argv=None):
         argv: list of str; `None` takes the process's own arguments.
 
     Returns:
-        int, the exit status: 0 when the subcommand did its work.
+        int, the exit status: 0 when the subcommand did its work, 1 when files or values
+        were not as expected, with a message on the standard error.
     """
     parser = argparse.ArgumentParser(
         prog="kftune", description="Fine-tune text models with Keras 3."
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    presets.add_parser(commands)
+    for subcommand in (presets, score, translate):
+        subcommand.add_parser(commands)
     arguments = parser.parse_args(argv)
-    return arguments.run(arguments)
+    try:
+        return arguments.run(arguments)
+    except _MISTAKES as error:
+        print(f"kftune {arguments.command}: {error}", file=sys.stderr)
+        return 1

@@ -9,6 +9,7 @@ from kftune.data.length_bucketed import LengthBucketed
 from kftune.data.next_token_batches import NextTokenBatches
 from kftune.data.packing import pack
 from kftune.data.pair_buckets import PairBuckets
+from kftune.data.placeholders import PLACEHOLDER, find_placeholders
 from kftune.data.pretraining_corpus import (
     PretrainingCorpus,
     load_corpora,
@@ -19,6 +20,7 @@ from kftune.data.split import split
 from kftune.data.tokenize_pairs import tokenize_pairs
 
 __all__ = [
+    "PLACEHOLDER",
     "CleaningReport",
     "EndlessBatches",
     "LengthBucketed",
@@ -31,6 +33,7 @@ __all__ = [
     "clean_pairs",
     "drop_overlap",
     "encode_labels",
+    "find_placeholders",
     "load_corpora",
     "pack",
     "read",

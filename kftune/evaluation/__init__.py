@@ -6,19 +6,35 @@ from kftune.evaluation.baselines import (
     score_baselines,
 )
 from kftune.evaluation.classification import ClassificationScores, score_classes
+from kftune.evaluation.compare_systems import SystemComparison, compare_systems
 from kftune.evaluation.perplexity import perplexities, perplexity
+from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
 from kftune.evaluation.plots import plot_confusion, plot_curves
 from kftune.evaluation.results import write_results
+from kftune.evaluation.translate_texts import source_lengths, translate_texts
+from kftune.evaluation.translation import (
+    TranslationScores,
+    score_sentences,
+    score_translations,
+)
 
 __all__ = [
     "ClassificationScores",
+    "SystemComparison",
+    "TranslationScores",
+    "compare_systems",
     "perplexities",
     "perplexity",
+    "placeholder_fidelity",
     "plot_confusion",
     "plot_curves",
     "predict_majority",
     "predict_naive_bayes",
     "score_baselines",
     "score_classes",
+    "score_sentences",
+    "score_translations",
+    "source_lengths",
+    "translate_texts",
     "write_results",
 ]

@@ -1,5 +1,7 @@
 """Callbacks, schedules and settings for `fit`; pretraining with a teacher."""
 
+from kftune.training.average_weights import average_weights
+from kftune.training.checkpoint_average import CheckpointAverage
 from kftune.training.compilation_cache import use_compilation_cache
 from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
@@ -9,6 +11,7 @@ from kftune.training.jit_compile import choose_jit_compile
 from kftune.training.optimizers import adamw, muon, spare_bias_and_norm
 from kftune.training.pretraining_rows import PretrainingRows, passages_alone
 from kftune.training.run_folder import BEST_WEIGHTS, open_run, read_history
+from kftune.training.sample_callback import SampleCallback
 from kftune.training.score_callback import ScoreCallback
 from kftune.training.smoothed_crossentropy import SmoothedCrossentropy
 from kftune.training.split_batches import split_batches
@@ -19,16 +22,19 @@ from kftune.training.warmup_stable_decay import WarmupStableDecay
 
 __all__ = [
     "BEST_WEIGHTS",
+    "CheckpointAverage",
     "DataPosition",
     "FirstStepTime",
     "InverseSquareRoot",
     "PretrainingRows",
+    "SampleCallback",
     "ScoreCallback",
     "SmoothedCrossentropy",
     "Teacher",
     "TokensPerSecond",
     "WarmupStableDecay",
     "adamw",
+    "average_weights",
     "choose_jit_compile",
     "embeddings_from_teacher",
     "fit_run",

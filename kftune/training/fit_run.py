@@ -10,18 +10,28 @@ from kftune.training.standard_callbacks import standard_callbacks
 
 
 def fit_run(
-    model, train, validation, folder, *, epochs, monitor="val_accuracy", mode="max"
+    model,
+    train,
+    validation,
+    folder,
+    *,
+    epochs,
+    monitor="val_accuracy",
+    mode="max",
+    callbacks=(),
 ):
     """Fits a model, goes on with a stopped run, and takes the best epoch's weights.
 
     Args:
         model: compiled `keras.Model`.
-        train: `kftune.data.LengthBucketed`.
+        train: `kftune.data.LengthBucketed` or a sibling.
         validation: what `keras.Model.fit` takes as `validation_data`.
         folder: str or path of the run, which `open_run` has made ready.
         epochs: int, the most epochs; training stops after 2 without progress.
         monitor: str, the log entry that tells the best epoch.
         mode: `"min"` or `"max"`: which end of it is good.
+        callbacks: more callbacks, which stand before those that act on the logs: a
+            `ScoreCallback` that puts `monitor` there, `CheckpointAverage`.
 
     Returns:
         The `keras.callbacks.History` of the epochs that were trained now, and a dict
@@ -37,14 +47,14 @@ def fit_run(
     ```
     """
     first_step = FirstStepTime()
-    callbacks = standard_callbacks(folder, monitor, mode)
+    standard = standard_callbacks(folder, monitor, mode)
     started = time.perf_counter()
     history = model.fit(
         train,
         epochs=epochs,
         validation_data=validation,
         shuffle=False,
-        callbacks=[DataPosition(train), first_step, *callbacks],
+        callbacks=[DataPosition(train), first_step, *callbacks, *standard],
     )
     seconds = {"first_step": first_step.seconds, "fit": time.perf_counter() - started}
     model.load_weights(Path(folder) / BEST_WEIGHTS)

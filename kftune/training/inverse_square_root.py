@@ -15,7 +15,8 @@ class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
 
     Args:
         peak: float above 0, the rate at step `warmup_steps`.
-        warmup_steps: int from 1, optimizer steps of the rise from 0.
+        warmup_steps: int from 1, steps of the rise from 0. Keras counts batches, also
+            where an optimizer accumulates the gradients of several.
 
     Raises:
         ValueError: If an argument is not in its range.

@@ -18,8 +18,9 @@ class TokensPerSecond(keras.callbacks.Callback):
 
     Args:
         dataset: the `keras.utils.PyDataset` that `fit` gets, such as
-            `kftune.data.LengthBucketed`: `x["padding_mask"]` of a batch, bool [B, T],
-            is True where a real token stands.
+            `kftune.data.LengthBucketed`.
+        mask_name: str, `x[mask_name]` of a batch, bool [B, T], is True where a real
+            token stands: `"decoder_padding_mask"` counts those of targets.
 
     Example:
     ```python
@@ -28,14 +29,15 @@ class TokensPerSecond(keras.callbacks.Callback):
     ```
     """
 
-    def __init__(self, dataset):
+    def __init__(self, dataset, mask_name="padding_mask"):
         super().__init__()
+        self.mask_name = mask_name
         self.dataset = dataset
 
     def on_epoch_begin(self, epoch, logs=None):
         """Counts the tokens and starts the clock."""
         self._tokens = sum(
-            int(np.count_nonzero(self.dataset[index][0]["padding_mask"]))
+            int(np.count_nonzero(self.dataset[index][0][self.mask_name]))
             for index in range(self.params["steps"])
         )
         self._began = self._ended = time.perf_counter()

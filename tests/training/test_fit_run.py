@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from kftune.data import LengthBucketed
-from kftune.training import fit_run, open_run, read_history
+from kftune.training import ScoreCallback, fit_run, open_run, read_history
 
 pytestmark = pytest.mark.backend
 
@@ -81,3 +81,23 @@ def test_a_stopped_run_ends_as_an_unbroken_one(tmp_path):
         np.testing.assert_allclose(received, expected, rtol=1e-5)
     histories = [read_history(tmp_path / name) for name in ("whole", "broken")]
     assert histories[0]["loss"] == pytest.approx(histories[1]["loss"], rel=1e-4)
+
+
+def test_a_score_of_ones_own_tells_the_best_epoch(tmp_path):
+    scores, weights = iter([0.3, 0.9, 0.4, 0.5, 0.1]), []
+
+    def score(model):
+        weights.append(model.get_weights())
+        return {"bleu": next(scores)}
+
+    model = make_model(0.1)
+    lengths = np.array([[len(row) / 8] for row in ROWS], "float32")
+    train = LengthBucketed(ROWS, lengths, batch_size=6)
+    open_run(tmp_path, {})
+    callbacks = [ScoreCallback(score)]
+    options = {"epochs": 5, "monitor": "val_bleu", "callbacks": callbacks}
+    fit_run(model, train, train, tmp_path, **options)
+    assert read_history(tmp_path)["val_bleu"] == [0.3, 0.9, 0.4, 0.5]
+    for expected, received in zip(weights[1], model.get_weights(), strict=True):
+        np.testing.assert_array_equal(received, expected)
+    assert (weights[1][0] != weights[3][0]).any()

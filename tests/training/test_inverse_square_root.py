@@ -17,15 +17,19 @@ def test_the_rates_are_those_of_the_paper():
     assert float(schedule(0)) == 0
 
 
-def test_an_optimizer_follows_it():
+@pytest.mark.parametrize("accumulated", [None, 2])
+def test_an_optimizer_follows_it(accumulated):
+    """It counts batches, also when gradients accumulate over several."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
     model.layers[0].kernel.assign([[0.0]])
-    optimizer = keras.optimizers.SGD(InverseSquareRoot(0.5, warmup_steps=2))
+    schedule = InverseSquareRoot(0.5, warmup_steps=2)
+    optimizer = keras.optimizers.SGD(schedule, gradient_accumulation_steps=accumulated)
     # The gradient of the mean of predictions is 1 for an input of 1.
     model.compile(optimizer, loss=lambda y, y_pred: y_pred)
     x = np.ones((4, 1), "float32")
     model.fit(x, x, batch_size=1, verbose=0)
     rates = 0.5 * np.array([0, 0.5, 1, (2 / 3) ** 0.5])
+    rates = rates[1::2] if accumulated else rates
     kernel = keras.ops.convert_to_numpy(model.layers[0].kernel)
     np.testing.assert_allclose(kernel, -rates.sum(), rtol=1e-6)
 

@@ -42,6 +42,17 @@ def test_real_tokens_count_and_validation_takes_no_time(clock):
     assert history["tokens_per_second"] == [23 / 3] * 2
 
 
+def test_the_mask_of_targets_can_be_counted():
+    batch = {
+        "encoder_padding_mask": np.ones((2, 3), "bool"),
+        "decoder_padding_mask": np.array([[1, 1, 1, 0], [1, 0, 0, 0]], "bool"),
+    }
+    callback = TokensPerSecond([(batch,), (batch,)], "decoder_padding_mask")
+    callback.set_params({"steps": 2})
+    callback.on_epoch_begin(0)
+    assert callback._tokens == 2 * 4
+
+
 def test_each_epoch_counts_its_own_tokens():
     # A batch is left out, which one differs by epoch.
     data = LengthBucketed(ROWS, np.zeros(5), batch_size=2, drop_remainder=True)

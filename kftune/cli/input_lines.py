@@ -1,0 +1,62 @@
+"""Lines of files or of the standard input, read whatever their bytes are."""
+
+import codecs
+import sys
+from pathlib import Path
+
+from kftune.data.text_lines import open_binary
+
+
+class InputLines:
+    r"""Yields lines of text; bytes that are no UTF-8 become U+FFFD and are counted.
+
+    A line ends at `\n` alone, with a `\r` before it or not; other line separators of
+    Unicode belong to the text. A byte order mark at the beginning is dropped.
+
+    Args:
+        paths: list of `str`, read one after the other; `.gz`, `.xz` and `.bz2` are
+            unpacked. None: the standard input, and so is `-`.
+
+    Attributes:
+        undecoded: list of `int`, the numbers from 1 of lines with such bytes.
+
+    Raises:
+        FileNotFoundError: if a file is missing; names all that are.
+
+    Example:
+    ```python
+    lines = InputLines(["a.txt"])
+    texts, wrong = list(lines), lines.undecoded
+    ```
+    """
+
+    def __init__(self, paths):
+        self.paths = list(paths) or ["-"]
+        self.undecoded = []
+        missing = [p for p in self.paths if p != "-" and not Path(p).exists()]
+        if missing:
+            raise FileNotFoundError(f"Expected files to read. Missing: {missing}")
+
+    def __iter__(self):
+        number = 0
+        for path in self.paths:
+            for raw in self._raw_lines(path):
+                number += 1
+                yield self._decoded(raw, number)
+
+    def _raw_lines(self, path):
+        if path == "-":
+            yield from sys.stdin.buffer
+            return
+        with open_binary(Path(path)) as file:
+            yield from file
+
+    def _decoded(self, raw, number):
+        raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+        if number == 1:
+            raw = raw.removeprefix(codecs.BOM_UTF8)
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError:
+            self.undecoded.append(number)
+            return raw.decode("utf-8", "replace")

@@ -1,0 +1,136 @@
+"""`kftune translate`: a file of texts into a file of translations."""
+
+import argparse
+import contextlib
+import itertools
+import sys
+
+from kftune.error_text import first_few
+
+_LINES_AT_ONCE = 10_000
+_DEFAULT_BEAMS = 5
+
+
+def _positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more. Received: {text}")
+    return number
+
+
+def add_parser(commands):
+    """Add the subcommand to an `argparse` subparsers object."""
+    parser = commands.add_parser(
+        "translate",
+        help="translate files, a line each",
+        description="Translate files, or the standard input, line by line. Blank lines "
+        "stay blank, and lines keep their order.",
+    )
+    add = parser.add_argument
+    add("files", nargs="*", help="UTF-8 text; .gz and .xz are unpacked")
+    add("--model", required=True, help="folder or name of an encoder-decoder")
+    add("--output", metavar="FILE", help="written whole or not at all")
+    add("--num-beams", type=_positive, help="default: the model's, or 5")
+    add(
+        "--n-best",
+        type=_positive,
+        metavar="N",
+        help="N lines for each line: its number from 1, score and text, between tabs",
+    )
+    add(
+        "--batch-tokens", type=_positive, default=2048, help="of the sources of a batch"
+    )
+    add("--max-length", type=_positive, help="tokens of a translation at most")
+    add(
+        "--target-language", metavar="CODE", help="such as de, if the model has several"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace):
+    """Translate. Returns 0."""
+    from kftune.cli.input_lines import InputLines
+
+    lines, cut = InputLines(arguments.files), []
+    numbered = enumerate(lines, start=1)
+    # What a library prints must not get among the translations.
+    with _output(arguments.output) as output, contextlib.redirect_stdout(sys.stderr):
+        task = _load(arguments)
+        while chunk := list(itertools.islice(numbered, _LINES_AT_ONCE)):
+            for line in _translated(task, chunk, cut, arguments):
+                output.write(line.encode("utf-8") + b"\n")
+            output.flush()
+    _warn("with bytes that are no UTF-8, which became U+FFFD", lines.undecoded)
+    _warn(f"over {task.preprocessor.encoder_sequence_length} tokens, cut", cut)
+    return 0
+
+
+@contextlib.contextmanager
+def _output(path):
+    """A binary stream: the standard output, or a file that appears when all is done."""
+    from kftune.files import write_aside
+
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    with write_aside(path) as aside, open(aside, "wb") as file:
+        yield file
+
+
+def _load(arguments):
+    """The model, with a beam search as the model and the options want it."""
+    from kftune.decoding import BeamSearch
+    from kftune.models import TransformerSeq2SeqLM
+
+    task = TransformerSeq2SeqLM.from_preset(arguments.model)
+    settings = task.decoding_settings
+    beams = arguments.num_beams or settings.num_beams or _DEFAULT_BEAMS
+    task.compile(sampler=BeamSearch.from_settings(settings, num_beams=beams))
+    return task
+
+
+def _translated(task, chunk, cut, arguments):
+    """Output lines of numbered input lines; notes in `cut` which were too long."""
+    from kftune.evaluation.translate_texts import source_lengths, translate_texts
+
+    options = {
+        "max_length": arguments.max_length,
+        "target_language": arguments.target_language,
+    }
+    options = {name: value for name, value in options.items() if value is not None}
+    numbers = [number for number, text in chunk if text.strip()]
+    texts = [text for _, text in chunk if text.strip()]
+    lengths = source_lengths(task, texts, arguments.target_language)
+    limit = task.preprocessor.encoder_sequence_length
+    cut += [n for n, length in zip(numbers, lengths, strict=True) if length > limit]
+    if arguments.n_best:
+        options |= {"num_return_sequences": arguments.n_best, "return_scores": True}
+    first, last = chunk[0][0], chunk[-1][0]
+
+    def report(done):
+        print(f"lines {first} to {last}: {done} of {len(texts)}", file=sys.stderr)
+
+    results = translate_texts(
+        task, texts, batch_tokens=arguments.batch_tokens, on_batch=report, **options
+    )
+    by_number = dict(zip(numbers, results, strict=True))
+    for number, _ in chunk:
+        yield from _lines(number, by_number.get(number), arguments.n_best)
+
+
+def _lines(number, result, n_best):
+    """What is printed for a line; a blank one has no result."""
+    if not n_best:
+        return [_on_one_line(result or "")]
+    pairs = result or [("", 0.0)] * n_best
+    return [f"{number}\t{score:.4f}\t{_on_one_line(text)}" for text, score in pairs]
+
+
+def _on_one_line(text):
+    return text.replace("\r", " ").replace("\n", " ")
+
+
+def _warn(what, numbers):
+    if numbers:
+        shown = first_few(numbers, most=20)
+        print(f"kftune translate: lines {what}: {shown}", file=sys.stderr)

@@ -1,0 +1,96 @@
+"""Translates many texts in batches of like length."""
+
+import sys
+
+from kftune.models.rounded_length import rounded_length
+from kftune.models.tokenizers.marian_tokenizer import MarianTokenizer
+from kftune.models.transformer.transformer_seq2seq_lm_preprocessor import (
+    TransformerSeq2SeqLMPreprocessor,
+)
+
+
+def translate_texts(task, texts, *, batch_tokens=2048, on_batch=None, **options):
+    """Generates for many texts, sorted by length inside; the order does not change.
+
+    A batch holds sources that are padded to the same length, 32, 64, 128 and so on, and
+    all batches of one length have as many rows, so that little is compiled. Texts over
+    the preprocessor's `encoder_sequence_length` are cut; `source_lengths` tells which.
+
+    Args:
+        task: `kftune.models.TransformerSeq2SeqLM` with a preprocessor, compiled with
+            the sampler to use.
+        texts: sequence of N `str`.
+        batch_tokens: `int`. Tokens of a batch's sources at most, padding included; but
+            a batch has one row at least.
+        on_batch: function, called after each batch with the number of texts that are
+            done; or `None`.
+        **options: passed to `task.generate`, such as `max_length`, `target_language`,
+            `num_return_sequences` and `return_scores`.
+
+    Returns:
+        List of N, what `task.generate` gives for each text.
+
+    Raises:
+        ValueError: if `batch_tokens` is less than 1.
+
+    Example:
+    ```python
+    task = TransformerSeq2SeqLM.from_preset("runs/de")
+    task.compile(sampler="greedy")
+    outputs = translate_texts(task, test["source"], max_length=64)
+    print(score_translations(outputs, test["target"]))
+    ```
+    """
+    if batch_tokens < 1:
+        raise ValueError(
+            f"Expected batch_tokens of at least 1. Received: {batch_tokens}"
+        )
+    texts = list(texts)
+    lengths = source_lengths(task, texts, options.get("target_language"))
+    limit = task.preprocessor.encoder_sequence_length
+    results, done = [None] * len(texts), 0
+    for indices, rows in _batches(lengths, limit, batch_tokens):
+        batch = [texts[index] for index in indices]
+        # Rows do not depend on each other: what fills up a batch changes none.
+        filled = batch + batch[-1:] * (rows - len(batch))
+        outputs = task.generate(filled, **options)
+        for index, output in zip(indices, outputs, strict=False):
+            results[index] = output
+        done += len(indices)
+        if on_batch:
+            on_batch(done)
+    return results
+
+
+def source_lengths(task, texts, target_language=None):
+    """Counts the tokens that whole sources have, also where `generate` cuts them.
+
+    Args:
+        task: `kftune.models.TransformerSeq2SeqLM` with a preprocessor.
+        texts: sequence of N `str`.
+        target_language: `str` or `None`, as for `generate`.
+
+    Returns:
+        List of N `int`, start and end tokens included.
+    """
+    tokenizer = task.preprocessor.tokenizer
+    uncut = TransformerSeq2SeqLMPreprocessor(tokenizer, sys.maxsize)
+    # Marian's models are told the language by a token before the source.
+    tag = 1 if target_language and isinstance(tokenizer, MarianTokenizer) else 0
+    return [len(row) + tag for row in uncut.tokenize_rows(list(texts), "source")]
+
+
+def _batches(lengths, limit, batch_tokens):
+    """Yields the indices of a batch, and the rows that it is filled up to."""
+    buckets = {}
+    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        buckets.setdefault(rounded_length(lengths[index], limit), []).append(index)
+    for length, indices in sorted(buckets.items(), reverse=True):
+        rows = max(1, min(batch_tokens // length, _power_of_two(len(indices))))
+        for first in range(0, len(indices), rows):
+            yield indices[first : first + rows], rows
+
+
+def _power_of_two(number):
+    """The next one from `number` on."""
+    return 1 << (number - 1).bit_length()

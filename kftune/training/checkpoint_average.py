@@ -1,0 +1,117 @@
+"""Keeps the weights of a few epochs, and averages them when training ends."""
+
+import json
+import math
+from pathlib import Path
+
+import keras
+
+from kftune.files import write_aside
+from kftune.training.average_weights import average_weights
+
+_SCORES = "scores.json"
+
+
+class CheckpointAverage(keras.callbacks.Callback):
+    """Averages the weights of the last or the best epochs.
+
+    It keeps under its folder `epoch-0007.weights.h5` and the like, counted from 1, at
+    most `keep` of them, and `scores.json`, what the kept epochs scored. When training
+    ends it writes `average.weights.h5`, which can be loaded into the model then; the
+    model itself is left alone. A run that goes on keeps the epochs before it; one that
+    starts at the first epoch clears them away. Let it stand behind `ScoreCallback` and
+    before `BackupAndRestore`.
+
+    Args:
+        folder: str or path, made when missing.
+        keep: int, how many epochs are kept.
+        monitor: str, the log entry that tells the best epochs; `None` for the last
+            ones. A tie goes to the later epoch.
+        mode: `"min"` or `"max"`: which end of it is good.
+
+    Raises:
+        ValueError: If `keep` or `mode` is none of these, or, in `fit`, if the logs have
+            no such entry.
+
+    Example:
+    ```python
+    average = CheckpointAverage("runs/de/epochs", keep=5, monitor="val_bleu")
+    task.fit(train, epochs=20, callbacks=[ScoreCallback(bleu), average])
+    task.load_weights(average.path)
+    ```
+    """
+
+    def __init__(self, folder, keep=5, monitor=None, mode="max"):
+        super().__init__()
+        if keep < 1 or mode not in ("min", "max"):
+            raise ValueError(
+                "Expected to keep at least 1 epoch, and mode 'min' or 'max'. Received: "
+                f"keep={keep}, mode={mode!r}"
+            )
+        self.folder = Path(folder)
+        self.keep = keep
+        self.monitor = monitor
+        self.mode = mode if monitor else "max"
+
+    @property
+    def path(self):
+        """`Path` of the averaged weights."""
+        return self.folder / "average.weights.h5"
+
+    def on_train_begin(self, logs=None):
+        """Forgets the epochs of an earlier training."""
+        self._scores = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Takes up what the epochs before this one left, and drops anything else."""
+        if self._scores is None:
+            saved = self._read_scores()
+            self._keep([n for n in saved if n <= epoch], saved)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Keeps the epoch's weights if it is among the last or the best."""
+        number = epoch + 1
+        scores = {**self._scores, number: self._score(number, logs or {})}
+        kept = sorted(scores, key=lambda n: (self._loss(scores[n]), -n))[: self.keep]
+        if number in kept:
+            with write_aside(self._file(number)) as aside:
+                self.model.save_weights(aside)
+        self._keep(kept, scores)
+
+    def on_train_end(self, logs=None):
+        """Writes the average."""
+        numbers = sorted(self._read_scores())
+        if numbers:
+            average_weights([self._file(n) for n in numbers], self.path)
+
+    def _keep(self, numbers, scores):
+        """Notes which epochs are kept, and removes the files of all others."""
+        self._scores = {n: scores[n] for n in sorted(numbers)}
+        with write_aside(self.folder / _SCORES) as aside:
+            aside.write_text(json.dumps(self._scores) + "\n", "utf-8")
+        for n in scores.keys() - self._scores.keys():
+            self._file(n).unlink(missing_ok=True)
+
+    def _read_scores(self):
+        path = self.folder / _SCORES
+        saved = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        return {int(number): float(score) for number, score in saved.items()}
+
+    def _score(self, number, logs):
+        if self.monitor is None:
+            return number
+        if self.monitor not in logs:
+            raise ValueError(
+                f"Expected {self.monitor!r} in the logs: let the callback that puts it "
+                f"there stand before this one. Received: {sorted(logs)}"
+            )
+        return float(logs[self.monitor])
+
+    def _loss(self, score):
+        """Smaller is better; not a number is worst."""
+        if math.isnan(score):
+            return math.inf
+        return score if self.mode == "min" else -score
+
+    def _file(self, number):
+        return self.folder / f"epoch-{number:04d}.weights.h5"
