@@ -18,6 +18,7 @@ def fit_run(
     epochs,
     monitor="val_accuracy",
     mode="max",
+    patience=2,
     callbacks=(),
 ):
     """Fits a model, goes on with a stopped run, and takes the best epoch's weights.
@@ -27,9 +28,10 @@ def fit_run(
         train: `kftune.data.LengthBucketed` or a sibling.
         validation: what `keras.Model.fit` takes as `validation_data`.
         folder: str or path of the run, which `open_run` has made ready.
-        epochs: int, the most epochs; training stops after 2 without progress.
+        epochs: int, the most epochs.
         monitor: str, the log entry that tells the best epoch.
         mode: `"min"` or `"max"`: which end of it is good.
+        patience: int, epochs without progress after which training stops.
         callbacks: more callbacks, which stand before those that act on the logs: a
             `ScoreCallback` that puts `monitor` there, `CheckpointAverage`.
 
@@ -47,7 +49,7 @@ def fit_run(
     ```
     """
     first_step = FirstStepTime()
-    standard = standard_callbacks(folder, monitor, mode)
+    standard = standard_callbacks(folder, monitor, mode, patience)
     started = time.perf_counter()
     history = model.fit(
         train,

@@ -1,0 +1,198 @@
+"""Train an encoder-decoder from scratch on text pairs, and score its translations.
+
+    python recipes/translate.py --train train.en+train.de --validation val.en+val.de \
+        --test test.en+test.de --source en --target de --out runs/en-de
+
+A small Transformer in Marian's format: --out then holds model/, a preset folder, and
+marian/, a Hugging Face folder that transformers and CTranslate2 take. Beside them are
+results.json, history.csv, curves.png, translations.tsv and logs for TensorBoard. What
+it reaches stands in docs/results.md. A run that was stopped goes on from its last whole
+epoch.
+"""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import keras
+
+import kftune
+from kftune.cli import option_types as types
+from kftune.cli.recipe import run_recipe
+
+
+def main(
+    *,
+    train: str,
+    validation: str,
+    test: str,
+    source: str = "en",
+    target: str = "de",
+    vocabulary_size: Annotated[int, types.at_least(300)] = 8000,
+    num_layers: types.PositiveInt = 4,
+    num_heads: types.PositiveInt = 4,
+    hidden_dim: types.PositiveInt = 128,
+    intermediate_dim: types.PositiveInt = 256,
+    max_length: Annotated[int, types.at_least(3)] = 128,
+    dropout: types.DropoutRate = 0.3,
+    label_smoothing: types.DropoutRate = 0.1,
+    learning_rate: types.PositiveFloat = 5e-3,
+    warmup_steps: types.PositiveInt = 2000,
+    max_tokens: types.PositiveInt = 8192,
+    epochs: types.PositiveInt = 60,
+    patience: types.PositiveInt = 10,
+    averaged: types.PositiveInt = 5,
+    num_beams: types.PositiveInt = 5,
+    seed: types.Seed = 0,
+    out: Path = Path("runs/translate"),
+):
+    """Read, clean, train a vocabulary, build, compile, fit, average, score, save.
+
+    Args:
+        train: text pairs: two files that match line by line, "train.en+train.de", or
+            one with the columns source and target.
+        validation: pairs that choose the best epochs by BLEU.
+        test: pairs that are scored once, at the end.
+        source: language code of the sources.
+        target: language code of the targets.
+        vocabulary_size: tokens that both languages share.
+        num_layers: blocks of the encoder, and of the decoder.
+        num_heads: attention heads a block.
+        hidden_dim: width.
+        intermediate_dim: width of the feed-forward layers.
+        max_length: tokens of a text at most; longer ones are cut.
+        dropout: after embeddings and sublayers, and on attention weights.
+        label_smoothing: share of the probability that all tokens get alike.
+        learning_rate: peak of Adam's; falls with the root of the steps.
+        warmup_steps: steps in which the rate rises.
+        max_tokens: tokens a step, both sides and padding included.
+        epochs: the most epochs.
+        patience: epochs without a better BLEU after which training stops.
+        averaged: best epochs whose weights are averaged.
+        num_beams: of the search that translates the test pairs.
+        seed: of weights, dropout and order.
+        out: folder for all that is written.
+    """
+    settings = dict(locals())
+    started = time.perf_counter()
+    kftune.training.use_compilation_cache()
+    keras.utils.set_random_seed(seed)
+
+    pairs = {"train": train, "validation": validation, "test": test}
+    pairs = {name: kftune.data.read(files) for name, files in pairs.items()}
+    pairs["train"], _ = kftune.data.clean_pairs(pairs["train"])
+    kftune.training.open_run(out, settings, may_differ=["out", "epochs", "patience"])
+
+    tokenizer = kftune.models.train_marian_tokenizer(
+        pairs["train"]["source"], pairs["train"]["target"], vocabulary_size
+    )
+    task = kftune.models.TransformerSeq2SeqLM(
+        kftune.models.TransformerBackbone(
+            tokenizer.vocabulary_size(),
+            num_layers,
+            num_heads,
+            hidden_dim,
+            intermediate_dim,
+            dropout,
+            max_length,
+        ),
+        kftune.models.TransformerSeq2SeqLMPreprocessor(
+            tokenizer, max_length, max_length
+        ),
+    )
+    batches = make_batches(task, pairs, max_tokens=max_tokens, seed=seed)
+    print(batches["train"])
+    rate = kftune.training.InverseSquareRoot(learning_rate, warmup_steps)
+    task.compile(
+        keras.optimizers.Adam(rate, beta_2=0.98, global_clipnorm=1.0),
+        loss=kftune.training.SmoothedCrossentropy(label_smoothing),
+        sampler="greedy",
+        jit_compile=kftune.training.choose_jit_compile(),
+    )
+    seconds = fit(task, batches, pairs["validation"], out, epochs, patience, averaged)
+
+    task.compile(sampler=kftune.decoding.BeamSearch(num_beams))
+    scores = evaluate(task, pairs["test"], out)
+    task.save_to_preset(out / "model")
+    kftune.models.save_to_hugging_face(task, out / "marian")
+    kftune.evaluation.write_results(
+        out / "results.json",
+        settings=settings,
+        times={**seconds, "all": time.perf_counter() - started},
+        test=scores,
+    )
+    print(f"Written to {out}: results.json, translations.tsv, model/, marian/")
+
+
+def make_batches(task, pairs, **options):
+    """Tokenise pairs once, and batch them by the lengths of both sides."""
+    rows = {
+        name: kftune.data.tokenize_pairs(pairs[name], task.preprocessor)
+        for name in ("train", "validation")
+    }
+    return {
+        name: kftune.data.PairBuckets(
+            tokens["source_token_ids"],
+            tokens["target_token_ids"],
+            shuffle=name == "train",
+            pad_token_id=task.preprocessor.tokenizer.pad_token_id,
+            **options,
+        )
+        for name, tokens in rows.items()
+    }
+
+
+def fit(task, batches, validation, out, epochs, patience, averaged):
+    """Train with BLEU on the validation pairs in the logs; average the best epochs."""
+
+    def bleu(task):
+        outputs = kftune.evaluation.translate_texts(task, validation["source"])
+        return kftune.evaluation.score_translations(
+            outputs, validation["target"], ["bleu"]
+        ).corpus
+
+    average = kftune.training.CheckpointAverage(
+        out / "epochs", averaged, monitor="val_bleu"
+    )
+    samples = kftune.training.SampleCallback(
+        type(task).generate, validation["source"][:3]
+    )
+    _, seconds = kftune.training.fit_run(
+        task,
+        batches["train"],
+        batches["validation"],
+        out,
+        epochs=epochs,
+        patience=patience,
+        monitor="val_bleu",
+        callbacks=[kftune.training.ScoreCallback(bleu), samples, average],
+    )
+    history = kftune.training.read_history(out)
+    kftune.evaluation.plot_curves(
+        history, out / "curves.png", monitor="val_bleu", mode="max"
+    )
+    task.load_weights(average.path)
+    return seconds
+
+
+def evaluate(task, pairs, out):
+    """Translate the test pairs, keep what came out, and score it."""
+    outputs = kftune.evaluation.translate_texts(task, pairs["source"])
+    pairs.add_column("translation", outputs).to_csv(
+        out / "translations.tsv", sep="\t", index=False
+    )
+    scores = {
+        name: kftune.evaluation.score_translations(
+            outputs, pairs["target"], lowercase=name == "lower_cased"
+        )
+        for name in ("cased", "lower_cased")
+    }
+    print("\n".join(map(str, scores.values())))
+    return {
+        name: {"corpus": score.corpus, "signatures": score.signatures}
+        for name, score in scores.items()
+    }
+
+
+if __name__ == "__main__":
+    run_recipe(main)
