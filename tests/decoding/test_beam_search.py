@@ -31,7 +31,7 @@ def test_tokens_and_scores_are_those_of_transformers(marian, name, quick):
     settings = SETTINGS[name]
     others = {k: v for k, v in settings.items() if k != "num_beams"}
     sampler, ended = BeamSearch(**settings), []
-    for bias, seed in ((4.0, 1), (-30.0, 2)):
+    for bias, seed in ((6.0, 1), (-30.0, 2)):
         marian.bias_end(bias)
         inputs = marian.inputs(150, seed=seed)
         expected, scores = marian.theirs(inputs, settings["num_beams"], **others)
@@ -123,7 +123,7 @@ def test_gpt2_is_searched_too(gpt2, quick):
 
 def test_masks_end_with_the_end(marian, quick):
     marian.bias_end(4.0)
-    inputs = marian.inputs(30)
+    inputs = marian.inputs(30, np.arange(30) % 6 + 1)
     marian.task.compile(sampler=BeamSearch(num_beams=2), **quick)
     outputs = marian.task.generate(inputs, stop_token_ids=[0])
     tokens, mask = (
@@ -138,6 +138,7 @@ def test_masks_end_with_the_end(marian, quick):
 
 def test_wu_penalties_are_those_of_the_formula(marian, quick):
     marian.bias_end(3.0)
+    marian.reference.set_attn_implementation("eager")  # the other gives no weights
     inputs = marian.inputs(6)
     alpha, beta = 0.8, 0.4
     search = {"num_beams": 3, "wu_length_penalty": alpha}

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 from translation_files import SOURCE, write_m2m100_files, write_marian_files
 
+from kftune.decoding import BeamSearch
 from kftune.models import (
     M2M100Tokenizer,
     MarianTokenizer,
@@ -21,7 +22,7 @@ def make_task(tokenizer, randomised):
     )
     preprocessor = TransformerSeq2SeqLMPreprocessor(tokenizer, 32, 12)
     task = TransformerSeq2SeqLM(randomised(backbone), preprocessor)
-    task.compile(sampler="greedy", jit_compile=False)
+    task.compile(sampler=BeamSearch(2), jit_compile=False)
     return task
 
 
@@ -50,10 +51,15 @@ def m2m100(tmp_path, randomised):
 
 def test_marian_is_told_before_the_source(marian):
     tagged = [f">>fra<< {text}" for text in SHORT]
+    scored = marian.generate(tagged, return_scores=True)
+    assert scored != marian.generate(SHORT, return_scores=True)
+    told = {"target_language": "fra", "return_scores": True}
+    assert marian.generate(SHORT, **told) == scored
+    ((text, score),) = marian.generate(SHORT[0], **told)
+    assert text == scored[0][0][0]
+    assert score == pytest.approx(scored[0][0][1], abs=1e-5)
     expected = marian.generate(tagged)
-    assert expected != marian.generate(SHORT)
     assert marian.generate(SHORT, target_language="fra") == expected
-    assert marian.generate(SHORT[0], target_language="fra") == expected[0]
     pairs = {"encoder_text": SHORT, "decoder_text": ["Der"] * 3}
     begun = marian.generate({**pairs, "encoder_text": tagged})
     assert marian.generate(pairs, target_language="fra") == begun
