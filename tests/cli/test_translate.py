@@ -15,7 +15,7 @@ from kftune.models import (
 )
 from kftune.models.tokenizers.marian_tokenizer import MarianTokenizer
 
-LIMIT = 40
+LIMIT = 100
 LONG = " ".join(SOURCE * 3)
 
 

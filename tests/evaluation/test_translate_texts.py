@@ -30,9 +30,14 @@ class Shouting:
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
+def folder(tmp_path_factory):
+    return write_marian_files(tmp_path_factory.mktemp("marian"))
+
+
+@pytest.fixture
+def tokenizer(folder):
     tokenizer = MarianTokenizer()
-    tokenizer.load_assets(write_marian_files(tmp_path_factory.mktemp("marian")))
+    tokenizer.load_assets(folder)
     return tokenizer
 
 
@@ -47,13 +52,13 @@ def texts_of(*lengths):
 
 
 def test_order_is_kept_and_batches_have_few_shapes(task):
-    texts = texts_of(*(3, 20, 1, 60, 2) * 7)
+    texts = texts_of(*(3, 12, 1, 40, 2) * 7)
     done = []
     received = translate_texts(task, texts, batch_tokens=256, on_batch=done.append)
     assert received == [text.upper() for text in texts]
     by_bucket = {}
     for rows, longest in task.sizes:
-        bucket = next(size for size in (32, 64, LIMIT) if longest <= size)
+        bucket = next(size for size in (32, 64, LIMIT) if min(longest, LIMIT) <= size)
         by_bucket.setdefault(bucket, set()).add(rows)
         assert rows * bucket <= 256
     # One number of rows for each length.
@@ -63,7 +68,7 @@ def test_order_is_kept_and_batches_have_few_shapes(task):
 
 
 def test_batches_hold_texts_of_like_length(task):
-    translate_texts(task, texts_of(*range(1, 9)) * 4, batch_tokens=32 * 8)
+    translate_texts(task, texts_of(1, 2, 3, 4) * 8, batch_tokens=32 * 8)
     seen = [sorted(source_lengths(task, texts)) for texts, _ in task.batches]
     for shorter, longer in itertools.pairwise(seen):
         assert shorter[-1] <= longer[0]

@@ -46,6 +46,7 @@ def words(rows):
 
 
 def translate(task, sources=SOURCES):
+    sources = np.asarray(sources)
     start = np.full((len(sources), LENGTH), END, "int32")
     prompts = {
         "encoder_token_ids": sources,
