@@ -109,6 +109,14 @@ def make_batch(config, seed=0):
     return inputs, target[:, 1:], target_mask[:, 1:].astype("float32")
 
 
+def greedy(model, tokenizer, texts, **options):
+    """The rows that transformers generates for texts, the likeliest token each time."""
+    batch = tokenizer(texts, return_tensors="pt", padding=True)
+    options = {"num_beams": 1, "do_sample": False, "max_length": 16, **options}
+    with torch.no_grad():
+        return model.generate(**batch, **options)
+
+
 def reference_outputs(model, inputs, labels=None, weights=None):
     """Logits of transformers and, with labels, the loss, whose gradients are made."""
     tensors = {name: torch.tensor(array).long() for name, array in inputs.items()}

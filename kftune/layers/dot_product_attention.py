@@ -5,6 +5,7 @@ from keras import ops
 from kftune.layers import attention_math
 from kftune.layers.attention_backend import can_use_flash, can_use_fused
 from kftune.layers.attention_projections import AttentionProjections
+from kftune.layers.covered_dropout import drops
 
 
 class DotProductAttention(AttentionProjections):
@@ -60,7 +61,7 @@ class DotProductAttention(AttentionProjections):
         query = self._scale(query)
         key = attention_math.repeat_heads(key, self._num_heads)
         value = attention_math.repeat_heads(value, self._num_heads)
-        needs_scores = return_attention_scores or (training and self._dropout > 0.0)
+        needs_scores = return_attention_scores or drops(self._dropout_layer, training)
         if needs_scores or not self._can_use_fused(query):
             self.attention_path = "einsum"
             if use_causal_mask:

@@ -5,6 +5,7 @@ from keras import ops
 
 from kftune.layers import attention_math
 from kftune.layers.attention_projections import check_key_shape
+from kftune.layers.covered_dropout import drops
 from kftune.layers.dot_product_attention import DotProductAttention
 
 # Up to so many tokens, such as the beams of a row, a kernel that first lays out keys
@@ -242,9 +243,9 @@ class MultiHeadAttention(DotProductAttention):
 
     def _attend(self, query, key, value, mask, training=None):
         heads = self._query_dense(query)  # (B, T, N, H)
-        drops = training and self._dropout > 0.0
         few = query.shape[1] is not None and query.shape[1] <= _FEW_TOKENS
-        if few and not drops and not self._overrides_attention():
+        needs_all = self._overrides_attention() or drops(self._dropout_layer, training)
+        if few and not needs_all:
             heads = self._few_token_attention(heads, key, value, mask)
         else:
             heads, _ = self._compute_attention(

@@ -2,6 +2,7 @@
 
 import keras
 
+from kftune.layers.covered_dropout import cover, uncover
 from kftune.models.layer_tree import backbone_of, is_kind, sublayers
 
 
@@ -12,9 +13,6 @@ def switch_dropout(model: keras.Model, *, dropout_in_frozen: bool) -> None:
     those that stand in the backbone with only frozen layers before them. Dropout
     that is not a layer (in `keras.layers.LSTM`) is not touched.
 
-    A rate of 0 would be saved with the model. So the layer keeps its rate, and its
-    `call` is covered by one that returns its input.
-
     Args:
         model: built model.
         dropout_in_frozen: True leaves dropout on everywhere.
@@ -22,14 +20,9 @@ def switch_dropout(model: keras.Model, *, dropout_in_frozen: bool) -> None:
     frozen = set() if dropout_in_frozen else _frozen_dropouts(model)
     for layer in filter(_is_dropout, sublayers(model)):
         if id(layer) in frozen:
-            layer.call = _pass_on
-        elif "call" in vars(layer):
-            del layer.call
-
-
-def _pass_on(inputs, training=False):
-    """Stands in for the `call` of a dropout layer."""
-    return inputs
+            cover(layer)
+        else:
+            uncover(layer)
 
 
 def _is_dropout(layer):

@@ -106,7 +106,7 @@ def locate(preset, *, offline=False):
     if name in keras_hub.models.Backbone.presets or name.startswith("kaggle://"):
         return _from_kaggle(name, offline)
     if Path(preset).is_dir():
-        return Path(preset)
+        return Path(preset).absolute()  # a name would win when it is looked up again
     raise ValueError(_unknown(name))
 
 

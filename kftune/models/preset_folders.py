@@ -1,7 +1,5 @@
 """Reads backbones, preprocessors and decoding settings out of preset folders."""
 
-import keras_hub
-
 from kftune.models.converters.from_keras_hub import our_backbone
 from kftune.models.converters.hf_bart import BART
 from kftune.models.converters.hf_bert import read_bert_backbone
@@ -11,20 +9,19 @@ from kftune.models.converters.hf_m2m100 import M2M100
 from kftune.models.converters.hf_marian import MARIAN
 from kftune.models.decoding_settings import DecodingSettings
 from kftune.models.preset_catalog import locate
-from kftune.models.preset_files import (
-    clear_errors,
-    hugging_face_type,
-    read_keras_hub_backbone,
-)
+from kftune.models.preset_files import clear_errors, hugging_face_type
+from kftune.models.preset_readers import BACKBONE_READERS, read_backbone
 from kftune.models.text_classifier_preprocessor import TextClassifierPreprocessor
 
-_BACKBONES = {
-    "bart": BART.read_backbone,
-    "bert": read_bert_backbone,
-    "gpt2": read_gpt2_backbone,
-    "m2m_100": M2M100.read_backbone,
-    "marian": MARIAN.read_backbone,
-}
+BACKBONE_READERS.update(
+    {
+        "bart": BART.read_backbone,
+        "bert": read_bert_backbone,
+        "gpt2": read_gpt2_backbone,
+        "m2m_100": M2M100.read_backbone,
+        "marian": MARIAN.read_backbone,
+    }
+)
 
 
 def load_backbone(preset, *, load_weights=True, dtype=None, offline=False):
@@ -56,14 +53,7 @@ def load_backbone(preset, *, load_weights=True, dtype=None, offline=False):
     """
     folder = locate(preset, offline=offline)
     with clear_errors(folder):
-        model_type = hugging_face_type(folder)
-        if model_type in _BACKBONES:
-            read = _BACKBONES[model_type]
-            return read(folder, load_weights=load_weights, dtype=dtype)
-        read = read_keras_hub_backbone
-        if model_type is not None:
-            read, folder = keras_hub.models.Backbone.from_preset, str(folder)
-        backbone = read(folder, load_weights=load_weights, dtype=dtype)
+        backbone = read_backbone(folder, load_weights=load_weights, dtype=dtype)
         return our_backbone(backbone)
 
 

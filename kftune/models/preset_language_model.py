@@ -7,6 +7,7 @@ from kftune.models.frozen_weights import freezing_config, restore_freezing
 from kftune.models.preset_catalog import locate
 from kftune.models.preset_files import clear_errors
 from kftune.models.preset_folders import load_backbone
+from kftune.models.preset_readers import check_class
 from kftune.models.preset_saving import FREEZING_FILE, PresetTaskSaving
 from kftune.models.trainable_guard import record_trainable
 
@@ -56,35 +57,19 @@ class PresetLanguageModel(PresetTaskSaving):
         """
         folder = locate(preset, offline=offline)
         lengths = {name: options.pop(name, None) for name in cls.length_names}
+        if "preprocessor" not in options:
+            options["preprocessor"] = cls.preprocessor_cls.from_preset(folder)
         with clear_errors(folder):
-            if "preprocessor" not in options:
-                options["preprocessor"] = cls.read_preprocessor(folder)
             options = {**cls.read_options(folder), **options}
             freezing = read_json_if_there(folder, FREEZING_FILE)
         backbone = load_backbone(folder, load_weights=load_weights, dtype=dtype)
-        if not isinstance(backbone, cls.backbone_cls):
-            raise ValueError(
-                f"Expected a {cls.backbone_cls.__name__} in {folder} for "
-                f"{cls.__name__}. Received: {type(backbone).__name__}"
-            )
+        check_class(cls, backbone, (cls.backbone_cls,), folder)
         _set_lengths(options["preprocessor"], lengths, backbone.max_positions)
         task = cls(backbone, **options)
         if freezing:
             restore_freezing(task, freezing)
             record_trainable(task)
         return task
-
-    @classmethod
-    def read_preprocessor(cls, folder):
-        """Reads the preprocessor of a preset folder, or makes one.
-
-        Args:
-            folder: `Path`.
-
-        Returns:
-            `keras_hub.models.Preprocessor`.
-        """
-        raise NotImplementedError
 
     @classmethod
     def read_options(cls, folder):

@@ -10,6 +10,7 @@ from kftune.models.preset_files import (
     registered_class,
     saved_config,
 )
+from kftune.models.preset_readers import check_class
 from kftune.models.preset_tokenizers import load_tokenizer
 from kftune.models.tokenizers.translation_tokenizer import TranslationTokenizer
 
@@ -82,13 +83,10 @@ class PresetPreprocessor:
                 preprocessor = _new(cls, folder, options)
             else:
                 preprocessor = _saved(saved, folder, options)
-        wanted = cls.tokenizer_cls
-        if wanted and not isinstance(preprocessor.tokenizer, wanted):
-            raise ValueError(
-                f"Expected a {wanted.__name__} in {folder} for {cls.__name__}. "
-                f"Received: {type(preprocessor.tokenizer).__name__}. "
-                "kftune.models.TextClassifierPreprocessor takes every text tokenizer."
-            )
+        if cls.tokenizer_cls:
+            every = "kftune.models.TextClassifierPreprocessor"
+            wanted = (cls.tokenizer_cls,)
+            check_class(cls, preprocessor.tokenizer, wanted, folder, every)
         return preprocessor
 
 

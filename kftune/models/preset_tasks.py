@@ -10,6 +10,7 @@ from kftune.models.layer_tree import sublayers
 from kftune.models.preset_catalog import locate
 from kftune.models.preset_files import clear_errors, hugging_face_type
 from kftune.models.preset_folders import load_backbone, load_preprocessor
+from kftune.models.preset_readers import check_class
 from kftune.models.preset_saving import PresetTaskSaving
 from kftune.models.saved_tasks import read_task, saved_task_class
 
@@ -84,7 +85,8 @@ class PresetTask(PresetTaskSaving):
                 task.set_sequence_length(sequence_length)
             return task
         backbone = load_backbone(folder, load_weights=load_weights, dtype=dtype)
-        _check_backbone(cls, backbone, folder)
+        every = "kftune.models.TextClassifier"
+        check_class(cls, backbone, cls.backbone_classes, folder, every)
         preprocessor = load_preprocessor(folder, sequence_length=sequence_length)
         return cls.with_head(backbone, head, preprocessor, **options)
 
@@ -157,13 +159,3 @@ def _hugging_face_task(cls, folder, load_weights, dtype, options):
         with clear_errors(folder):
             load_gpt2_head(task.head, folder)
     return task
-
-
-def _check_backbone(cls, backbone, folder):
-    """Refuses a model of another kind than the class is made for."""
-    if not isinstance(backbone, cls.backbone_classes):
-        raise ValueError(
-            f"Expected a {cls.backbone_classes[0].__name__} in {folder} for "
-            f"{cls.__name__}. Received: {type(backbone).__name__}. "
-            "kftune.models.TextClassifier takes every text backbone."
-        )

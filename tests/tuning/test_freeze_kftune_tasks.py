@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kftune.models import DenseHead, GPT2TextClassifier, attach_head
+from kftune.models import DenseHead, GPT2Backbone, GPT2TextClassifier, attach_head
 from kftune.tuning import freeze
 
 pytestmark = pytest.mark.backend
@@ -32,6 +32,20 @@ def test_a_loaded_task_trains_what_the_saved_one_did(policy, gpt2, batch, tmp_pa
     for flag, old, new in zip(flags, before, values(loaded), strict=True):
         assert flag or np.array_equal(old, new)
     assert not np.array_equal(before[-2], values(loaded)[-2])
+
+
+def test_frozen_blocks_take_the_fast_path_of_attention(batch):
+    backbone = GPT2Backbone(50, 2, 2, 8, 16, dropout=0.5, max_sequence_length=16)
+    task = attach_head(backbone, 3)
+    paths = []
+    for policy in ("nothing", "all_but_last:1"):
+        freeze(task, policy)
+        task.fit(*batch, verbose=0)
+        blocks = backbone.transformer_layers
+        paths.append([x._self_attention_layer.attention_path for x in blocks])
+    assert paths[0] == ["einsum", "einsum"]
+    assert paths[1][0] in ("fused", "flash")
+    assert paths[1][1] == "einsum"
 
 
 def test_flags_that_change_after_freeze_stop_fit(gpt2, batch):

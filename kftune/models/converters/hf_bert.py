@@ -1,19 +1,62 @@
 """Reads Hugging Face folders with a BERT."""
 
+import dataclasses
+
 import keras_hub
 
 from kftune.models.bert.exact_gelu_bert_backbone import ExactGeluBertBackbone
-from kftune.models.converters.hf_files import (
-    check_settings,
-    read_json,
-    safetensors_folder,
-)
+from kftune.models.converters.hf_files import check_settings, read_json
+from kftune.models.converters.tensor_row import TensorRow, dense_rows, norm_rows
+from kftune.models.converters.tensor_table import TensorTable, load_tensors
 
+_SETTINGS = {
+    "vocab_size": "vocabulary_size",
+    "hidden_size": "hidden_dim",
+    "num_hidden_layers": "num_layers",
+    "num_attention_heads": "num_heads",
+    "intermediate_size": "intermediate_dim",
+    "max_position_embeddings": "max_sequence_length",
+}
 _COMPUTED_HERE = {
     "hidden_act": ("gelu", "gelu_new", "gelu_pytorch_tanh"),
     "layer_norm_eps": (1e-12,),
     "position_embedding_type": ("absolute",),
     "type_vocab_size": (2,),
+}
+_PREFIX = "bert."
+# Heads of other tasks, and numbers of positions, which old checkpoints hold.
+_IGNORED = r"(?!embeddings\.|encoder\.|pooler\.).*|embeddings\.position_ids"
+
+
+def _old_norm_rows(name, path):
+    """Rows of a norm, whose weights the first checkpoints call gamma and beta."""
+    make_rows = norm_rows(name, path)
+
+    def rows(prefix, block):
+        return [
+            dataclasses.replace(row, copies=(f"{prefix}{name}.{row.weight}",))
+            for row in make_rows(prefix, block)
+        ]
+
+    return rows
+
+
+_BLOCK = [
+    dense_rows("attention.self.query", "_self_attention_layer.query_dense"),
+    dense_rows("attention.self.key", "_self_attention_layer.key_dense"),
+    dense_rows("attention.self.value", "_self_attention_layer.value_dense"),
+    dense_rows(
+        "attention.output.dense", "_self_attention_layer.output_dense", input_axes=2
+    ),
+    _old_norm_rows("attention.output.LayerNorm", "_self_attention_layer_norm"),
+    dense_rows("intermediate.dense", "_feedforward_intermediate_dense"),
+    dense_rows("output.dense", "_feedforward_output_dense"),
+    _old_norm_rows("output.LayerNorm", "_feedforward_layer_norm"),
+]
+_EMBEDDINGS = {
+    "word": ("token_embedding", "embeddings"),
+    "position": ("position_embedding", "position_embeddings"),
+    "token_type": ("segment_embedding", "embeddings"),
 }
 
 
@@ -31,19 +74,50 @@ def read_bert_backbone(folder, *, load_weights=True, dtype=None):
 
     Raises:
         FileNotFoundError: if there are no weights to read.
-        ValueError: if the model computes something that KerasHub's BERT does not.
+        ValueError: if the model computes something that KerasHub's BERT does not, or if
+            tensors are missing, of another shape, or more than the model has; lists
+            them all.
     """
     config = read_json(folder, "config.json")
     check_settings(config, _COMPUTED_HERE, folder)
-    with safetensors_folder(folder) as readable:
-        backbone = keras_hub.models.BertBackbone.from_preset(
-            str(readable), load_weights=load_weights, dtype=dtype
+    is_exact = config.get("hidden_act", "gelu") == "gelu"
+    cls = ExactGeluBertBackbone if is_exact else keras_hub.models.BertBackbone
+    backbone = cls(
+        **{ours: config[theirs] for theirs, ours in _SETTINGS.items()},
+        dropout=config.get("hidden_dropout_prob", 0.1),
+        dtype=dtype,
+    )
+    if load_weights:
+        load_tensors(bert_table(backbone), folder)
+    return backbone
+
+
+def bert_table(backbone):
+    """Makes the table between a file with a BERT and a backbone.
+
+    Args:
+        backbone: `keras_hub.models.BertBackbone`.
+
+    Returns:
+        `TensorTable`.
+    """
+    rows = [
+        TensorRow(
+            f"{_PREFIX}embeddings.{name}_embeddings.weight",
+            (getattr(backbone, layer),),
+            weight,
+            input_axes=1,
         )
-    if config.get("hidden_act", "gelu") != "gelu":
-        return backbone
-    exact = ExactGeluBertBackbone.from_config(backbone.get_config())
-    exact.set_weights(backbone.get_weights())
-    return exact
+        for name, (layer, weight) in _EMBEDDINGS.items()
+    ]
+    rows += _old_norm_rows("embeddings.LayerNorm", "embeddings_layer_norm")(
+        _PREFIX, backbone
+    )
+    for index, block in enumerate(backbone.transformer_layers):
+        for make_rows in _BLOCK:
+            rows += make_rows(f"{_PREFIX}encoder.layer.{index}.", block)
+    rows += dense_rows("pooler.dense", "pooled_dense")(_PREFIX, backbone)
+    return TensorTable(rows, _PREFIX, ignored=_IGNORED)
 
 
 def read_bert_tokenizer(folder):

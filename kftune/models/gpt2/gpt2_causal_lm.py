@@ -3,12 +3,10 @@
 import keras
 import keras_hub
 
-from kftune.models.converters.hf_files import read_json_if_there
 from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
 from kftune.models.gpt2.gpt2_causal_lm_preprocessor import GPT2CausalLMPreprocessor
 from kftune.models.language_model import LanguageModel
 from kftune.models.preset_language_model import PresetLanguageModel
-from kftune.models.preset_tokenizers import load_tokenizer
 
 
 @keras.saving.register_keras_serializable(package="kftune")
@@ -59,23 +57,6 @@ class GPT2CausalLM(LanguageModel, PresetLanguageModel, keras_hub.models.CausalLM
         inputs = backbone.input
         outputs = backbone.logits(backbone(inputs))
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
-
-    @classmethod
-    def read_preprocessor(cls, folder):
-        """Reads the preprocessor of KerasHub's GPT-2 as kftune's.
-
-        Args:
-            folder: `Path` of a preset folder.
-
-        Returns:
-            `GPT2CausalLMPreprocessor`.
-        """
-        saved = read_json_if_there(folder, "preprocessor.json")
-        if saved.get("class_name") != GPT2CausalLMPreprocessor.__name__:
-            return GPT2CausalLMPreprocessor(load_tokenizer(folder))
-        preprocessor = GPT2CausalLMPreprocessor.from_config(saved["config"])
-        preprocessor.load_preset_assets(str(folder))
-        return preprocessor
 
     def to_keras_hub(self):
         """Makes KerasHub's task with these weights; LoRA is merged into them.

@@ -6,12 +6,17 @@ import numpy as np
 import tensorflow as tf
 
 from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
+from kftune.models.preset_language_model_preprocessor import (
+    PresetLanguageModelPreprocessor,
+)
 from kftune.models.texts import as_texts
 from kftune.models.token_rows import RowTokenizer, check_room, padded
 
 
 @keras.saving.register_keras_serializable(package="kftune")
-class GPT2CausalLMPreprocessor(keras_hub.models.GPT2CausalLMPreprocessor):
+class GPT2CausalLMPreprocessor(
+    PresetLanguageModelPreprocessor, keras_hub.models.GPT2CausalLMPreprocessor
+):
     """Packs each text as `<|endoftext|> text <|endoftext|>`; every token has the next.
 
     Arguments and methods are those of `keras_hub.models.GPT2CausalLMPreprocessor`.
@@ -54,6 +59,7 @@ class GPT2CausalLMPreprocessor(keras_hub.models.GPT2CausalLMPreprocessor):
     """
 
     backbone_cls = GPT2Backbone
+    read_classes = ("GPT2CausalLMPreprocessor",)
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import keras_hub
 
+from kftune.models.preset_tokenizer import PresetTokenizer
 from kftune.models.texts import as_texts
 
 VOCABULARY_FILE = "vocab.json"
 
 
-class TranslationTokenizer(keras_hub.tokenizers.Tokenizer):
+class TranslationTokenizer(PresetTokenizer, keras_hub.tokenizers.Tokenizer):
     """Base of tokenizers that know a source and a target side.
 
     A row of the encoder is `source_start_ids`, the tokens of the source and

@@ -5,13 +5,11 @@ import keras_hub
 import numpy as np
 from keras import ops
 
-from kftune.models.converters.hf_files import read_json_if_there
 from kftune.models.decoding_settings import DecodingSettings
 from kftune.models.language_model import LanguageModel
 from kftune.models.preset_files import saved_config
 from kftune.models.preset_folders import load_decoding_settings
 from kftune.models.preset_language_model import PresetLanguageModel
-from kftune.models.preset_tokenizers import load_tokenizer
 from kftune.models.transformer.target_language import into_language
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
 from kftune.models.transformer.transformer_seq2seq_lm_preprocessor import (
@@ -175,25 +173,6 @@ class TransformerSeq2SeqLM(
         is_banned[banned] = True
         logits = ops.cast(logits, "float32")
         return ops.where(ops.convert_to_tensor(is_banned), _NEVER, logits)
-
-    @classmethod
-    def read_preprocessor(cls, folder):
-        """Reads the preprocessor of a preset, of BART as kftune's.
-
-        Args:
-            folder: `Path` of a preset folder.
-
-        Returns:
-            `TransformerSeq2SeqLMPreprocessor`.
-        """
-        saved = read_json_if_there(folder, "preprocessor.json")
-        if saved.get("class_name") == TransformerSeq2SeqLMPreprocessor.__name__:
-            preprocessor = keras.saving.deserialize_keras_object(saved)
-            preprocessor.load_preset_assets(str(folder))
-            return preprocessor
-        config = saved.get("config", {})
-        lengths = {name: config[name] for name in cls.length_names if name in config}
-        return TransformerSeq2SeqLMPreprocessor(load_tokenizer(folder), **lengths)
 
     @classmethod
     def read_options(cls, folder):

@@ -8,6 +8,9 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from kftune.models.preset_language_model_preprocessor import (
+    PresetLanguageModelPreprocessor,
+)
 from kftune.models.rounded_length import rounded_length
 from kftune.models.texts import as_texts
 from kftune.models.token_rows import RowTokenizer, check_room, padded
@@ -22,7 +25,9 @@ from kftune.models.transformer.transformer_backbone import TransformerBackbone
 
 
 @keras.saving.register_keras_serializable(package="kftune")
-class TransformerSeq2SeqLMPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
+class TransformerSeq2SeqLMPreprocessor(
+    PresetLanguageModelPreprocessor, keras_hub.models.Seq2SeqLMPreprocessor
+):
     """Puts start and end tokens around sources and targets, and pads on the right.
 
     Which tokens these are, a `TranslationTokenizer` (Marian, M2M100) knows. BART's are
@@ -70,6 +75,7 @@ class TransformerSeq2SeqLMPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
     """
 
     backbone_cls = TransformerBackbone
+    read_classes = ("TransformerSeq2SeqLMPreprocessor", "BartSeq2SeqLMPreprocessor")
 
     def __init__(
         self,

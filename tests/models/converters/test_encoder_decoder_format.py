@@ -56,6 +56,33 @@ def assert_same_logits(backbone, model):
     )
 
 
+def assert_same_loss_and_gradients(backbone, model, quick):
+    inputs, labels, weights = make_batch(model.config)
+    logits = backbone.logits(backbone.output["decoder_sequence_output"])
+    loss, ours = loss_and_gradients(
+        keras.Model(backbone.input, logits),
+        family_of(model).table(backbone),
+        (inputs, labels, weights),
+        **quick,
+    )
+    _, expected = reference_outputs(model, inputs, labels, weights)
+    assert loss == pytest.approx(expected, abs=1e-3)
+    theirs = gradients_of(model, ours)
+    assert theirs.keys() == ours.keys() - {"final_logits_bias"}
+    for name, gradient in theirs.items():
+        # PyTorch's padding_idx trains no embedding of the token that pads and, in
+        # Marian, starts the target.
+        embeds = "embed_tokens" in name or "shared" in name
+        skipped = [model.config.pad_token_id] if embeds else []
+        np.testing.assert_allclose(
+            np.delete(ours[name], skipped, 0),
+            np.delete(gradient, skipped, 0),
+            atol=1e-4,
+            rtol=1e-3,
+            err_msg=name,
+        )
+
+
 def change_tensors(folder, change):
     path = folder / "model.safetensors"
     tensors = safetensors.numpy.load_file(path)
@@ -79,30 +106,7 @@ def test_logits_are_those_of_transformers(reference, tmp_path):
 def test_loss_and_gradients_are_those_of_transformers(reference, tmp_path, quick):
     reference.save_pretrained(tmp_path)
     backbone = family_of(reference).read_backbone(tmp_path)
-    inputs, labels, weights = make_batch(reference.config)
-    logits = backbone.logits(backbone.output["decoder_sequence_output"])
-    loss, ours = loss_and_gradients(
-        keras.Model(backbone.input, logits),
-        family_of(reference).table(backbone),
-        (inputs, labels, weights),
-        **quick,
-    )
-    _, expected = reference_outputs(reference, inputs, labels, weights)
-    assert loss == pytest.approx(expected, abs=1e-3)
-    theirs = gradients_of(reference, ours)
-    assert theirs.keys() == ours.keys() - {"final_logits_bias"}
-    for name, gradient in theirs.items():
-        # PyTorch's padding_idx trains no embedding of the token that pads and, in
-        # Marian, starts the target.
-        embeds = "embed_tokens" in name or "shared" in name
-        skipped = [reference.config.pad_token_id] if embeds else []
-        np.testing.assert_allclose(
-            np.delete(ours[name], skipped, 0),
-            np.delete(gradient, skipped, 0),
-            atol=1e-4,
-            rtol=1e-3,
-            err_msg=name,
-        )
+    assert_same_loss_and_gradients(backbone, reference, quick)
 
 
 def test_torch_weights_with_every_copy(reference, tmp_path):
@@ -207,7 +211,7 @@ def test_random_weights_on_request(marian, tmp_path):
 
 
 @pytest.mark.large
-def test_opus_mt_at_full_size(tmp_path):
+def test_opus_mt_at_full_size(tmp_path, quick):
     model = make_reference(
         "marian",
         vocab_size=58101,
@@ -225,4 +229,6 @@ def test_opus_mt_at_full_size(tmp_path):
         decoder_start_token_id=58100,
     )
     model.save_pretrained(tmp_path)
-    assert_same_logits(MARIAN.read_backbone(tmp_path), model)
+    backbone = MARIAN.read_backbone(tmp_path)
+    assert_same_logits(backbone, model)
+    assert_same_loss_and_gradients(backbone, model, quick)

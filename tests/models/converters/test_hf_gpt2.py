@@ -81,11 +81,7 @@ def assert_same_logits(backbone, model):
     np.testing.assert_allclose(logits[weights > 0], expected[weights > 0], atol=1e-4)
 
 
-def test_logits_loss_and_gradients_of_a_language_model(folder, quick):
-    model = make_gpt2()
-    model.save_pretrained(folder)
-    backbone = read_gpt2_backbone(folder)
-    assert_same_logits(backbone, model)
+def assert_same_loss_and_gradients(backbone, model, quick):
     batch = make_lm_batch()
     loss, ours = loss_and_gradients(
         keras.Model(backbone.input, backbone.logits(backbone.output)),
@@ -101,6 +97,14 @@ def test_logits_loss_and_gradients_of_a_language_model(folder, quick):
         np.testing.assert_allclose(
             ours[name], gradient, atol=1e-4, rtol=1e-3, err_msg=name
         )
+
+
+def test_logits_loss_and_gradients_of_a_language_model(folder, quick):
+    model = make_gpt2()
+    model.save_pretrained(folder)
+    backbone = read_gpt2_backbone(folder)
+    assert_same_logits(backbone, model)
+    assert_same_loss_and_gradients(backbone, model, quick)
 
 
 def test_masks_of_old_checkpoints_are_no_weights(folder):
@@ -120,7 +124,7 @@ def test_masks_of_old_checkpoints_are_no_weights(folder):
 
 
 @pytest.mark.large
-def test_gpt2_at_full_size(folder):
+def test_gpt2_at_full_size(folder, quick):
     model = make_gpt2(
         vocab_size=50257,
         n_positions=1024,
@@ -131,7 +135,9 @@ def test_gpt2_at_full_size(folder):
         initializer_range=0.02,
     )
     model.save_pretrained(folder)
-    assert_same_logits(read_gpt2_backbone(folder), model)
+    backbone = read_gpt2_backbone(folder)
+    assert_same_logits(backbone, model)
+    assert_same_loss_and_gradients(backbone, model, quick)
 
 
 def test_the_head_comes_with_the_checkpoint(reference, folder):

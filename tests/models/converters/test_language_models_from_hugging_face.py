@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from hf_references import make_gpt2, make_reference
+from hf_references import greedy, make_gpt2, make_reference
 from translation_files import SOURCE, TARGET, write_m2m100_files, write_marian_files
 
 import kftune
@@ -60,13 +60,6 @@ def m2m100(tmp_path):
     model.save_pretrained(tmp_path / "hf")
     tokenizer.save_pretrained(tmp_path / "hf")
     return tmp_path / "hf", model, tokenizer
-
-
-def greedy(model, tokenizer, texts, **options):
-    batch = tokenizer(texts, return_tensors="pt", padding=True)
-    options = {"num_beams": 1, "do_sample": False, "max_length": 16, **options}
-    with torch.no_grad():
-        return model.generate(**batch, **options)
 
 
 def test_marian_translates_as_in_transformers(marian, quick):
