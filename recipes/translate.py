@@ -109,7 +109,15 @@ def main(
         sampler="greedy",
         jit_compile=kftune.training.choose_jit_compile(),
     )
-    seconds = fit(task, batches, pairs["validation"], out, epochs, patience, averaged)
+    seconds = fit(
+        task,
+        batches,
+        pairs["validation"],
+        out,
+        averaged,
+        epochs=epochs,
+        patience=patience,
+    )
 
     task.compile(sampler=kftune.decoding.BeamSearch(num_beams))
     scores = evaluate(task, pairs["test"], out)
@@ -142,7 +150,7 @@ def make_batches(task, pairs, **options):
     }
 
 
-def fit(task, batches, validation, out, epochs, patience, averaged):
+def fit(task, batches, validation, out, averaged, **limits):
     """Train with BLEU on the validation pairs in the logs; average the best epochs."""
 
     def bleu(task):
@@ -162,10 +170,9 @@ def fit(task, batches, validation, out, epochs, patience, averaged):
         batches["train"],
         batches["validation"],
         out,
-        epochs=epochs,
-        patience=patience,
         monitor="val_bleu",
         callbacks=[kftune.training.ScoreCallback(bleu), samples, average],
+        **limits,
     )
     history = kftune.training.read_history(out)
     kftune.evaluation.plot_curves(

@@ -1,0 +1,97 @@
+import csv
+import json
+import random
+
+import pytest
+import sacrebleu
+import transformers
+
+from kftune.models import TransformerSeq2SeqLM
+from kftune.training import read_history
+
+pytestmark = pytest.mark.slow
+
+WORDS = {
+    "red": "rot", "blue": "blau", "house": "Haus", "tree": "Baum", "sees": "sieht",
+    "hears": "hört", "a": "ein", "the": "das", "dog": "Tier", "child": "Kind",
+}  # fmt: skip
+
+
+def write_pairs(folder, name, number, seed):
+    """Sentences of a language of ten words, translated word by word."""
+    rng = random.Random(seed)
+    rows = [rng.choices(list(WORDS), k=rng.randint(2, 6)) for _ in range(number)]
+    files = [folder / f"{name}.{language}" for language in ("en", "de")]
+    files[0].write_text("".join(" ".join(row) + "\n" for row in rows))
+    files[1].write_text(
+        "".join(" ".join(WORDS[word] for word in row) + "\n" for row in rows)
+    )
+    return "+".join(map(str, files))
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pairs")
+    options = {
+        "train": write_pairs(folder, "train", 400, 1),
+        "validation": write_pairs(folder, "val", 20, 2),
+        "test": write_pairs(folder, "test", 30, 3),
+        "vocabulary-size": 310,
+        "num-layers": 1,
+        "num-heads": 2,
+        "hidden-dim": 32,
+        "intermediate-dim": 64,
+        "max-length": 32,
+        "dropout": 0.0,
+        "learning-rate": 1e-2,
+        "warmup-steps": 40,
+        "max-tokens": 512,
+        "epochs": 8,
+        "averaged": 2,
+        "num-beams": 2,
+    }
+    options = [part for name, value in options.items() for part in (f"--{name}", value)]
+    return "translate.py", *options
+
+
+@pytest.fixture(scope="module")
+def whole(run_recipe, command, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole")
+    run_recipe(*command, "--out", out)
+    return out
+
+
+def test_pairs_become_a_scored_model_that_others_load(whole):
+    with (whole / "translations.tsv").open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    outputs, references = (
+        [row[name] for row in rows] for name in ("translation", "target")
+    )
+    scores = json.loads((whole / "results.json").read_text())["test"]
+    expected = sacrebleu.corpus_bleu(outputs, [references]).score
+    assert scores["cased"]["corpus"]["bleu"] == pytest.approx(expected)
+    assert expected > 50
+    assert "case:lc" in scores["lower_cased"]["signatures"]["bleu"]
+    assert len(read_history(whole)["val_bleu"]) == 8
+    assert (whole / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+    task = TransformerSeq2SeqLM.from_preset(whole / "model")
+    task.compile(sampler="greedy")
+    text = "the red house"
+    (output,) = task.generate([text], max_length=16)
+    theirs = transformers.AutoModelForSeq2SeqLM.from_pretrained(whole / "marian").eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(whole / "marian")
+    ids = theirs.generate(
+        **tokenizer([text], return_tensors="pt"), max_length=16, num_beams=1
+    )
+    assert tokenizer.batch_decode(ids, skip_special_tokens=True) == [output]
+
+
+def test_a_killed_run_goes_on_and_ends_as_a_whole_one(
+    run_recipe, whole, command, tmp_path
+):
+    run_recipe(*command, "--out", tmp_path, kill_after_epoch=3)
+    assert "going on after 4 epochs" in run_recipe(*command, "--out", tmp_path)
+    histories = [read_history(folder) for folder in (whole, tmp_path)]
+    for name, values in histories[0].items():
+        assert histories[1][name] == pytest.approx(values, rel=1e-3), name
