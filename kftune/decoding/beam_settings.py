@@ -39,66 +39,21 @@ class BeamSettings:
     wu_coverage_penalty: float
 
     def __post_init__(self):
-        expected = {
-            "num_beams": (_is_int(self.num_beams, 1), "an int >= 1"),
-            "length_penalty": (_is_number(self.length_penalty), "a number"),
-            "early_stopping": (
-                isinstance(self.early_stopping, bool) or self.early_stopping == "never",
-                'True, False or "never"',
-            ),
-            "no_repeat_ngram_size": (
-                _is_int(self.no_repeat_ngram_size, 0),
-                "an int >= 0",
-            ),
-            "min_length": (_is_int(self.min_length, 0), "an int >= 0"),
-            "bad_words_ids": (
-                self.bad_words_ids is None or _are_words(self.bad_words_ids),
-                "a list of lists of ids >= 0, none of them empty",
-            ),
-            "forced_bos_token_id": (
-                self.forced_bos_token_id is None
-                or _is_int(self.forced_bos_token_id, 0),
-                "an id >= 0 or None",
-            ),
-            "forced_eos_token_id": (
-                all(_is_int(i, 0) for i in self.last_token_ids),
-                "an id >= 0, a list of them, or None",
-            ),
-            "renormalize_logits": (
-                isinstance(self.renormalize_logits, bool),
-                "True or False",
-            ),
-            "repetition_penalty": (
-                _is_number(self.repetition_penalty) and self.repetition_penalty > 0,
-                "a number > 0",
-            ),
-            "wu_length_penalty": (
-                self.wu_length_penalty is None or _is_number(self.wu_length_penalty),
-                "a number or None",
-            ),
-            "wu_coverage_penalty": (
-                _is_number(self.wu_coverage_penalty) and self.wu_coverage_penalty >= 0,
-                "a number >= 0",
-            ),
-        }
         wrong = [
             f"{name} as {wanted}, not {getattr(self, name)!r}"
-            for name, (fits, wanted) in expected.items()
-            if not fits
+            for name, (fits, wanted) in _EXPECTED.items()
+            if not fits(getattr(self, name))
         ]
         if wrong:
             raise ValueError(
-                f"Expected settings of BeamSearch that fit. Received: expected "
+                "Expected settings of BeamSearch that fit. Received: expected "
                 f"{'; '.join(wrong)}"
             )
 
     @property
     def last_token_ids(self):
         """List of `int`: `forced_eos_token_id` as a list."""
-        forced = self.forced_eos_token_id
-        if forced is None:
-            return []
-        return list(forced) if isinstance(forced, list | tuple) else [forced]
+        return _as_list(self.forced_eos_token_id)
 
     @property
     def stops_when_full(self):
@@ -127,3 +82,37 @@ def _are_words(words):
         isinstance(word, list | tuple) and word and all(_is_int(i, 0) for i in word)
         for word in words
     )
+
+
+def _as_list(ids):
+    if ids is None:
+        return []
+    return list(ids) if isinstance(ids, list | tuple) else [ids]
+
+
+_EXPECTED = {
+    "num_beams": (lambda x: _is_int(x, 1), "an int >= 1"),
+    "length_penalty": (_is_number, "a number"),
+    "early_stopping": (
+        lambda x: isinstance(x, bool) or x == "never",
+        'True, False or "never"',
+    ),
+    "no_repeat_ngram_size": (lambda x: _is_int(x, 0), "an int >= 0"),
+    "min_length": (lambda x: _is_int(x, 0), "an int >= 0"),
+    "bad_words_ids": (
+        lambda x: x is None or _are_words(x),
+        "a list of lists of ids >= 0, none of them empty",
+    ),
+    "forced_bos_token_id": (lambda x: x is None or _is_int(x, 0), "an id >= 0 or None"),
+    "forced_eos_token_id": (
+        lambda x: all(_is_int(i, 0) for i in _as_list(x)),
+        "an id >= 0, a list of them, or None",
+    ),
+    "renormalize_logits": (lambda x: isinstance(x, bool), "True or False"),
+    "repetition_penalty": (lambda x: _is_number(x) and x > 0, "a number > 0"),
+    "wu_length_penalty": (
+        lambda x: x is None or _is_number(x),
+        "a number or None",
+    ),
+    "wu_coverage_penalty": (lambda x: _is_number(x) and x >= 0, "a number >= 0"),
+}

@@ -128,6 +128,19 @@ def test_attending_to_projected_keys_equals_the_call(arguments, training):
     np.testing.assert_allclose(numpy(one), numpy(expected)[:, 2:3], atol=2e-6)
 
 
+@pytest.mark.parametrize("num_key_value_heads", [4, 2])
+def test_attention_weights_are_those_of_the_call(num_key_value_heads):
+    layer = build(SOURCE, num_key_value_heads=num_key_value_heads)
+    mask = MASK[:, :5]
+    _, expected = layer(
+        X, SOURCE, attention_mask=mask[:, None], return_attention_scores=True
+    )
+    projected = layer.project_key_value(SOURCE)
+    weights = numpy(layer.attention_weights(X, projected, mask))
+    np.testing.assert_allclose(weights, numpy(expected), atol=1e-6)
+    assert (weights[~np.broadcast_to(mask[:, None, None], weights.shape)] == 0).all()
+
+
 def test_attending_keeps_the_sliding_window_and_drops_in_training():
     layer = build(sliding_window=2, dropout=0.5)
     key_value = layer.project_key_value(X)

@@ -76,6 +76,25 @@ def test_marian_translates_as_in_transformers(marian, quick):
     assert task.decoding_settings.num_beams == 2
 
 
+def test_marian_searches_as_its_checkpoint_says(marian, quick):
+    folder, model, tokenizer = marian
+    task = kftune.models.TransformerSeq2SeqLM.from_preset(folder)
+    search = kftune.decoding.BeamSearch.from_settings(task.decoding_settings)
+    assert search.num_beams == 2
+    task.compile(sampler=search, **quick)
+    batch = tokenizer(SHORT, return_tensors="pt", padding=True)
+    rows = model.generate(**batch, max_length=16)
+    expected = tokenizer.batch_decode(
+        rows, skip_special_tokens=True, use_source_tokenizer=False
+    )
+    assert task.generate(SHORT, max_length=16) == expected
+    assert expected != tokenizer.batch_decode(
+        greedy(model, tokenizer, SHORT),
+        skip_special_tokens=True,
+        use_source_tokenizer=False,
+    )
+
+
 def test_m2m100_translates_into_the_language_that_is_asked_for(m2m100, quick):
     folder, model, tokenizer = m2m100
     task = kftune.models.TransformerSeq2SeqLM.from_preset(folder)
