@@ -106,7 +106,7 @@ def test_normalization_is_a_choice():
     plain = train_marian_tokenizer(texts, TARGET, 330, normalization="identity")
     assert plain.detokenize(plain.tokenize_target("… ﬁ ½")) == "… ﬁ ½"
     folded = train_marian_tokenizer(texts, TARGET, 330)
-    assert folded.detokenize(folded.tokenize_target("… ﬁ ½")) == "... fi 1⁄2"
+    assert folded.detokenize(folded.tokenize_target("… ﬁ ½")) == "... fi 1\u20442"
 
 
 def test_each_side_may_have_its_own_vocabulary(tmp_path):
