@@ -86,7 +86,7 @@ def plan_batches(lengths, boundaries, batch_sizes, rng=None, drop_remainder=Fals
             batches.append((boundary, rows[full:]))
     if rng is not None:
         batches = [batches[i] for i in rng.permutation(len(batches))]
-    return _different_first(batches)
+    return different_first(batches, [boundary for boundary, _ in batches])
 
 
 def batch_sizes(boundaries, batch_size, max_tokens=None):
@@ -150,20 +150,19 @@ def check_boundaries(boundaries, lengths):
     return boundaries
 
 
-def _smallest_that_hold(lengths, boundaries):
-    """Index of the first boundary that holds each row, int64 of shape `(N,)`."""
-    lengths = np.asarray(lengths).reshape(len(lengths), -1)
-    buckets = np.full(len(lengths), len(boundaries) - 1)
-    for bucket in reversed(range(len(boundaries) - 1)):
-        buckets[(lengths <= boundaries[bucket]).all(axis=1)] = bucket
-    return buckets
+def different_first(batches, shapes):
+    """Swaps two batches to the front whose lengths differ wherever any do.
 
+    Args:
+        batches: list.
+        shapes: sequence of the lengths of each, `int` or equally long tuples of `int`.
 
-def _different_first(batches):
-    """Swaps two batches to the front whose lengths differ wherever any do."""
+    Returns:
+        The list, changed in place; as it was if no two batches differ so.
+    """
     firsts = {}
-    for i, (boundary, _) in enumerate(batches):
-        firsts.setdefault(boundary, i)
+    for i, shape in enumerate(shapes):
+        firsts.setdefault(shape, i)
     if len(firsts) < 2:
         return batches
     same = np.ptp(np.array([*firsts]).reshape(len(firsts), -1), axis=0) == 0
@@ -173,3 +172,12 @@ def _different_first(batches):
             batches[1], batches[j] = batches[j], batches[1]
             break
     return batches
+
+
+def _smallest_that_hold(lengths, boundaries):
+    """Index of the first boundary that holds each row, int64 of shape `(N,)`."""
+    lengths = np.asarray(lengths).reshape(len(lengths), -1)
+    buckets = np.full(len(lengths), len(boundaries) - 1)
+    for bucket in reversed(range(len(boundaries) - 1)):
+        buckets[(lengths <= boundaries[bucket]).all(axis=1)] = bucket
+    return buckets

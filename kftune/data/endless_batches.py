@@ -2,6 +2,8 @@
 
 import keras
 
+from kftune.data.buckets import different_first
+
 
 class EndlessBatches(keras.utils.PyDataset):
     """Cuts a stream of datasets into epochs of equally many batches.
@@ -73,17 +75,12 @@ class EndlessBatches(keras.utils.PyDataset):
         """Positions of the epoch's batches, the first two of different lengths."""
         first = self._epoch * self.epoch_batches
         order = list(range(first, first + self.epoch_batches))
-        lengths = self._lengths(first)
-        for i in range(1, len(order)):
-            if self._lengths(order[i]) != lengths:
-                order[1], order[i] = order[i], order[1]
-                break
-        return order
+        return different_first(order, map(self._lengths, order))
 
     def _lengths(self, position):
-        """Shapes without the number of rows, in which the last batch may differ."""
+        """Lengths of all arrays without the number of rows, which may differ."""
         arrays = keras.tree.flatten(self._batch(position))
-        return [array.shape[1:] for array in arrays]
+        return tuple(length for array in arrays for length in array.shape[1:])
 
     def _batch(self, position):
         cycle = 0

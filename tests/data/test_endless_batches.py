@@ -4,6 +4,7 @@ import pytest
 
 from kftune.data.endless_batches import EndlessBatches
 from kftune.data.length_bucketed import LengthBucketed
+from kftune.data.pair_buckets import PairBuckets
 from kftune.training.data_position import DataPosition
 
 
@@ -78,6 +79,24 @@ def test_an_epoch_of_one_length_keeps_its_order():
     data = EndlessBatches(Cycle, epoch_batches=4)
     data.begin_epoch(5)
     assert numbers(data) == [42, 43, 44, 45]
+
+
+def test_batches_with_two_lengths_begin_with_both_different():
+    sources = [[1] * n for n in (2, 2, 2, 8, 8, 8, 8, 8)]
+    targets = [[1] * n for n in (3, 3, 9, 9, 9, 9, 3, 3)]
+    boundaries = ((2, 2), (2, 8), (8, 2), (8, 8))
+
+    def make_cycle(cycle):
+        return PairBuckets(
+            sources, targets, batch_size=1, boundaries=boundaries, seed=cycle
+        )
+
+    data = EndlessBatches(make_cycle, epoch_batches=8)
+    for _ in range(20):
+        one, other = (data[i][0] for i in (0, 1))
+        for name in ("encoder_token_ids", "decoder_token_ids"):
+            assert one[name].shape[1] != other[name].shape[1]
+        data.on_epoch_end()
 
 
 def cycles_of_fit(with_position):

@@ -78,7 +78,8 @@ def test_another_vocabulary_is_noticed(preprocessor):
     assert other.calls == 2
 
 
-def test_cuts_at_random_differ_by_seed_and_are_kept(preprocessor, tokenizer):
+def test_cuts_at_random_differ_by_seed_and_are_kept(tokenizer):
+    preprocessor = Counting(tokenizer, 64, 64)
     cuts = [tokenize_pairs(pairs(), preprocessor, alpha=0.1, seed=s) for s in (0, 1)]
     assert cuts[0].to_dict() != cuts[1].to_dict()
     assert preprocessor.calls == 4

@@ -117,9 +117,9 @@ def _train(texts, vocabulary_size, symbols, options):
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=texts,
+            sentence_iterator=iter(texts),
             model_writer=model,
-            vocab_size=max(vocabulary_size - 1, 1),
+            vocab_size=max(vocabulary_size - 1, 2),
             eos_id=0,
             unk_id=1,
             bos_id=-1,

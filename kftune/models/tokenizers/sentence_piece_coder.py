@@ -52,7 +52,7 @@ class SentencePieceCoder(tf.Module):
     ):
         super().__init__()
         self._proto = proto
-        self._pieces = _sentence_piece(proto)
+        self._tf_text_pieces = _sentence_piece(proto)
         self._specials = "|".join(map(re.escape, sorted(special_tokens, reverse=True)))
         self._prefix = prefix
         tokens, ids = list(vocabulary), list(vocabulary.values())
@@ -133,6 +133,19 @@ class SentencePieceCoder(tf.Module):
             return texts
         texts = texts.numpy()
         return [text.decode() for text in texts] if several else texts.decode()
+
+    @property
+    def _pieces(self):
+        """TF Text's tokenizer, made anew if TensorFlow has dropped what it refers to.
+
+        `keras.utils.set_random_seed` has such an effect: it clears TensorFlow's caches.
+        """
+        with tf.init_scope():
+            try:
+                self._tf_text_pieces.vocab_size()
+            except tf.errors.NotFoundError:
+                self._tf_text_pieces = _sentence_piece(self._proto)
+        return self._tf_text_pieces
 
     def _tokenize(self, texts, cut):
         """Ids, `(B, None)`, of a string tensor, `(B,)`; `cut` makes pieces of texts."""

@@ -16,6 +16,7 @@ from kftune.models.texts import as_texts
 from kftune.models.token_rows import RowTokenizer, check_room, padded
 from kftune.models.tokenizer_fingerprint import tokenizer_fingerprint
 from kftune.models.tokenizers.translation_tokenizer import TranslationTokenizer
+from kftune.models.transformer.side_ends import side_ends
 from kftune.models.transformer.text_pairs import (
     check_as_many,
     empty_texts,
@@ -148,7 +149,11 @@ class TransformerSeq2SeqLMPreprocessor(
             List of JSON's types, equal in every process if they do.
         """
         lengths = (self.encoder_sequence_length, self.decoder_sequence_length)
-        ends = [self._ends(side) for side in ("source", "target")]
+        ends = [
+            [int(token_id) for token_id in ids]
+            for side in ("source", "target")
+            for ids in side_ends(self.tokenizer, side)
+        ]
         return [tokenizer_fingerprint(self.tokenizer), *lengths, *ends]
 
     def generate_preprocess(
@@ -212,7 +217,7 @@ class TransformerSeq2SeqLMPreprocessor(
         names = ("decoder_token_ids", "decoder_padding_mask")
         token_ids, mask = (ops.convert_to_numpy(x[name]) for name in names)
         special = [*self.tokenizer.special_token_ids]
-        for ids in self._ends("target"):
+        for ids in side_ends(self.tokenizer, "target"):
             special += ids
         keep = mask.astype(bool) & ~np.isin(token_ids, special)
         rows = [row[kept].tolist() for row, kept in zip(token_ids, keep, strict=True)]
@@ -229,7 +234,7 @@ class TransformerSeq2SeqLMPreprocessor(
     @property
     def stop_token_ids(self):
         """List of `int`: tokens at which `generate` stops."""
-        return self._ends("target")[1]
+        return side_ends(self.tokenizer, "target")[1]
 
     def _pack(self, side, texts, length, *, is_prompt=False, rounded=False):
         """Token ids and mask of texts; a prompt has no end and is not cut."""
@@ -244,7 +249,7 @@ class TransformerSeq2SeqLMPreprocessor(
 
     def _pack_in_graph(self, side, texts, length, is_prompt):
         """Token ids and mask of a symbolic string tensor."""
-        start, end = self._ends(side)
+        start, end = side_ends(self.tokenizer, side)
         packer = keras_hub.layers.StartEndPacker(
             length,
             start_value=list(start) or None,
@@ -259,14 +264,14 @@ class TransformerSeq2SeqLMPreprocessor(
         rows = self._list_tokenizer_of(side)(texts)
         if not is_prompt:
             return self._cut_rows(side, rows, length)
-        start, _ = self._ends(side)
+        start, _ = side_ends(self.tokenizer, side)
         rows = [[*start, *ids] for ids in rows]
         check_room(rows, length)
         return rows
 
     def _cut_rows(self, side, rows, length):
         """Rows with start and end tokens, at most `length` of them."""
-        start, end = self._ends(side)
+        start, end = side_ends(self.tokenizer, side)
         room = length - len(start) - len(end)
         return [[*start, *ids[:room], *end] for ids in rows]
 
@@ -293,23 +298,3 @@ class TransformerSeq2SeqLMPreprocessor(
                 "Expected a MarianTokenizer or M2M100Tokenizer, which cut texts at "
                 f"random, for alpha. Received: {type(self.tokenizer).__name__}"
             )
-
-    def _ends(self, side):
-        """Ids before and after a text."""
-        tokenizer = self.tokenizer
-        if self._is_two_sided:
-            return [getattr(tokenizer, f"{side}_{end}_ids") for end in ("start", "end")]
-        start, end = (_token_id(tokenizer, kind) for kind in ("start", "end"))
-        if isinstance(tokenizer, keras_hub.models.BartTokenizer):
-            return ([start] if side == "source" else [end, start]), [end]
-        return ([] if side == "source" else [start]), [end]
-
-
-def _token_id(tokenizer, kind):
-    token_id = getattr(tokenizer, f"{kind}_token_id", None)
-    if token_id is None:
-        raise ValueError(
-            f"Expected a tokenizer with a {kind}_token_id. Received: "
-            f"{type(tokenizer).__name__} without one"
-        )
-    return token_id

@@ -67,6 +67,17 @@ def test_ids_in_a_graph_are_the_same(tokenizer):
     assert batch.to_list() == tokenizer.tokenize_target(texts)
 
 
+def test_setting_a_seed_takes_nothing_away(tokenizer):
+    rows = tokenizer.tokenize_target(TARGET)
+    keras.utils.set_random_seed(3)
+    assert tokenizer.tokenize_target(TARGET) == rows
+    keras.utils.set_random_seed(3)
+    assert tokenizer.detokenize(rows) == TARGET
+    keras.utils.set_random_seed(3)
+    (batch,) = tf.data.Dataset.from_tensors(TARGET).map(tokenizer.tokenize_target)
+    assert batch.to_list() == rows
+
+
 @pytest.mark.backend
 def test_texts_come_back_as_from_transformers(tokenizer, reference):
     texts = TARGET + HARD + CODES

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import sentencepiece
@@ -49,7 +51,7 @@ def check_ids(tokenizer, reference, texts):
         (340, {"languages": ["de", "fr"], "symbols": SYMBOLS}),
         (330, {"model_type": "bpe", "symbols": SYMBOLS}),
         (50, {"byte_fallback": False}),
-        (340, {"normalization": "identity", "character_coverage": 1.0}),
+        (330, {"normalization": "identity", "character_coverage": 1.0}),
     ],
 )
 def test_ids_and_texts_are_those_of_transformers(size, settings, tmp_path):
@@ -103,10 +105,10 @@ def test_without_bytes_unknown_characters_are_unknown():
 
 def test_normalization_is_a_choice():
     texts = ["… ﬁ ½", *TARGET]
-    plain = train_marian_tokenizer(texts, TARGET, 330, normalization="identity")
+    plain = train_marian_tokenizer(texts, TARGET, 310, normalization="identity")
     assert plain.detokenize(plain.tokenize_target("… ﬁ ½")) == "… ﬁ ½"
-    folded = train_marian_tokenizer(texts, TARGET, 330)
-    assert folded.detokenize(folded.tokenize_target("… ﬁ ½")) == "... fi 1⁄2"
+    folded = train_marian_tokenizer(texts, TARGET, 310)
+    assert folded.detokenize(folded.tokenize_target("… ﬁ ½")) == "... fi 1\u20442"
 
 
 def test_each_side_may_have_its_own_vocabulary(tmp_path):
@@ -141,13 +143,17 @@ def iter_twice(texts):
 
 
 def test_a_sample_of_many_texts_is_chosen_by_the_seed():
-    texts = [
-        f"{word} {word}" for word in ["alpha", "beta", "gamma", "delta", "omega"]
-    ] * 3
+    texts = ["".join(letters) for letters in itertools.permutations("abcde")]
 
     def vocabulary(seed):
         tokenizer = train_marian_tokenizer(
-            texts, texts, 12, byte_fallback=False, max_texts=2, seed=seed
+            texts,
+            texts,
+            11,
+            byte_fallback=False,
+            model_type="bpe",
+            max_texts=4,
+            seed=seed,
         )
         return tokenizer.get_vocabulary()
 
@@ -216,11 +222,11 @@ def test_cuts_are_as_frequent_as_kudo_has_them(alpha):
     tokenizer = train_marian_tokenizer(SOURCE, TARGET, 50, byte_fallback=False)
     model = sentencepiece.SentencePieceProcessor(model_proto=tokenizer._protos[0])
     scores = {model.id_to_piece(i): model.get_score(i) for i in range(2, len(model))}
-    cuts, values = zip(*all_cuts("\u2581is", scores), strict=True)
+    cuts, values = zip(*all_cuts("\u2581other\u2581is", scores), strict=True)
     weights = np.exp(alpha * np.array(values))
     expected = dict(zip(cuts, weights / weights.sum(), strict=True))
     assert len(expected) > 2
-    drawn = tokenizer.sample(["is"] * 4000, alpha=alpha, seed=3)
+    drawn = tokenizer.sample(["other is"] * 4000, alpha=alpha, seed=3)
     pieces = [tuple(map(tokenizer.id_to_token, row)) for row in drawn]
     for cut, probability in expected.items():
         # Five standard deviations of a share of 4000.
@@ -233,7 +239,7 @@ def test_cuts_are_as_frequent_as_kudo_has_them(alpha):
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_random_cuts_repeat_by_seed_and_mean_the_same_text(side, model_type):
     tokenizer = train_marian_tokenizer(
-        SOURCE, TARGET, 340, model_type=model_type, symbols=["{0}"], languages=["de"]
+        SOURCE, TARGET, 330, model_type=model_type, symbols=["{0}"], languages=["de"]
     )
     texts = [">>de<< The film is {0} good", *SOURCE, *TARGET, "a</s>b", ""]
     rows = tokenizer.sample(texts, side, seed=1)

@@ -1,3 +1,5 @@
+import json
+
 import keras_hub
 import numpy as np
 import pytest
@@ -105,6 +107,26 @@ def test_rows_are_tokenised_once(preprocessor):
     assert plain(received) == [[0, 4, 5, 6, 2], [0, 4, 4, 4, 4, 2]]
     received = preprocessor.tokenize_rows(["b", "c" * 9], "target")
     assert plain(received) == [[2, 0, 5, 2], [2, 0, 6, 6, 6, 2]]
+
+
+def test_other_tokenizers_do_not_cut_at_random(preprocessor):
+    with pytest.raises(TypeError, match="MarianTokenizer.*Received: BartTokenizer"):
+        preprocessor.tokenize_rows(["abc"], "source", alpha=0.1)
+
+
+def test_a_fingerprint_tells_what_decides_the_rows(preprocessor):
+    config = preprocessor.get_config()
+
+    def changed(**changes):
+        changed_config = {**config, **changes}
+        again = TransformerSeq2SeqLMPreprocessor.from_config(changed_config)
+        again.tokenizer.set_vocabulary_and_merges(VOCABULARY, ["b a"])
+        return again.fingerprint()
+
+    assert changed(name="another") == preprocessor.fingerprint()
+    assert json.loads(json.dumps(changed())) == preprocessor.fingerprint()
+    assert changed(encoder_sequence_length=7) != preprocessor.fingerprint()
+    assert changed(decoder_sequence_length=7) != preprocessor.fingerprint()
 
 
 def test_what_is_no_pair_is_refused(preprocessor):
