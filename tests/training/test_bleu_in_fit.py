@@ -47,7 +47,8 @@ def words(rows):
 
 def translate(task, sources=SOURCES):
     sources = np.asarray(sources)
-    start = np.full((len(sources), LENGTH), END, "int32")
+    start = np.zeros((len(sources), LENGTH), "int32")
+    start[:, 0] = END
     prompts = {
         "encoder_token_ids": sources,
         "encoder_padding_mask": np.ones_like(sources),
@@ -70,7 +71,7 @@ def test_training_follows_and_keeps_the_best_bleu(tmp_path, capsys):
     best = tmp_path / "best.weights.h5"
     callbacks = [
         ScoreCallback(bleu),
-        SampleCallback(translate, SOURCES[:1], every=5),
+        SampleCallback(translate, SOURCES, every=5),
         keras.callbacks.ModelCheckpoint(
             best, "val_bleu", mode="max", save_best_only=True, save_weights_only=True
         ),
@@ -91,4 +92,7 @@ def test_training_follows_and_keeps_the_best_bleu(tmp_path, capsys):
     again.load_weights(best)
     assert translate(again) == outputs[expected.index(max(expected))]
     sample = outputs[4][0]
-    assert f"epoch 5\n  {SOURCES[0]}\n    {sample}\n" in capsys.readouterr().out
+    assert (
+        f"epoch 5\n  {SOURCES[0]}\n    {sample}\n  {SOURCES[1]}\n"
+        in capsys.readouterr().out
+    )
