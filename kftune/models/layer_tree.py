@@ -126,6 +126,26 @@ def bias_and_norm_weights(layer: keras.Layer) -> list[keras.Variable]:
     ]
 
 
+def output_weights_in_backbone(model: keras.Model) -> list[keras.Variable]:
+    """Lists the weights of a backbone that are its language model's output alone.
+
+    A `ReversibleEmbedding` holds them beside its table where the output is not tied to
+    that table.
+
+    Args:
+        model: built model.
+
+    Returns:
+        The weights; empty if the output is tied, or if the model has layers of its own
+        for its outputs.
+    """
+    backbone = backbone_of(model)
+    if backbone is None or len(backbone.weights) < len(model.weights):
+        return []
+    weights = weights_made_to_train(backbone)
+    return [weight for weight in weights if weight.name == "reverse_embeddings"]
+
+
 def _is_lora_base(layer, weight):
     """Whether a weight is the one that the layer's LoRA factors stand in for."""
     lora_enabled = getattr(layer, "lora_enabled", False)

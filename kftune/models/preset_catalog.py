@@ -174,10 +174,16 @@ def _from_kaggle(preset, offline):
 
 
 def _kaggle_folder(handle):
-    """Where KerasHub and `kagglehub` keep a model once it was downloaded."""
+    """Where KerasHub and `kagglehub` keep a model once it was downloaded.
+
+    Of a handle without a version, the newest one that is there.
+    """
     default = Path.home() / ".cache" / "kagglehub"
     cache = Path(os.environ.get("KAGGLEHUB_CACHE", default))
-    return inside(cache / "models", handle.removeprefix("kaggle://"))
+    folder = inside(cache / "models", handle.removeprefix("kaggle://"))
+    versions = [path for path in folder.glob("*") if path.name.isdecimal()]
+    complete = filter(_is_complete, versions)
+    return max(complete, key=lambda path: int(path.name), default=folder)
 
 
 def _is_complete(folder):

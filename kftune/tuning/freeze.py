@@ -3,7 +3,11 @@
 import keras
 
 from kftune.models.frozen_weights import set_frozen
-from kftune.models.layer_tree import backbone_of, weights_made_to_train
+from kftune.models.layer_tree import (
+    backbone_of,
+    output_weights_in_backbone,
+    weights_made_to_train,
+)
 from kftune.models.trainable_guard import record_trainable
 from kftune.tuning.freeze_report import FreezeReport, count_blocks
 from kftune.tuning.policies import Policy, frozen_weights, policy_name
@@ -21,7 +25,9 @@ def freeze(task: keras.Model, policy: Policy, *, dropout: bool = False) -> Freez
     head, are always trained. Without a backbone, `"embeddings"`, `"nothing"` and the
     `"all_but_..."` ones but `"all_but_last:N"` act on the whole model:
 
-    - `"backbone"`: all of it, so that the head alone is trained.
+    - `"backbone"`: all of it, so that the head alone is trained; of a language model
+      the output, if it is not tied to the embeddings. These count as the output below,
+      too.
     - `"all_but_last:N"`: all but the last N blocks of its last stack (the decoder of
       a seq2seq) and what follows them, a final norm or a pooler. Embeddings are
       frozen, even if they are tied to the output.
@@ -98,6 +104,8 @@ def _why_all_is_frozen(task):
     """What to say of a task that has no weights of its own, such as a GPT-2 LM."""
     backbone = backbone_of(task)
     if backbone in (None, task) or len(backbone.weights) < len(task.weights):
+        return ""
+    if output_weights_in_backbone(task):
         return ""
     reused = [x.name for x in task.layers if x is not backbone and x.weights]
     return (

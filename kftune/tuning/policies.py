@@ -9,6 +9,7 @@ from kftune.models.layer_tree import (
     backbone_of,
     bias_and_norm_weights,
     is_kind,
+    output_weights_in_backbone,
     sublayers,
     unused_layers,
     weights_made_to_train,
@@ -105,7 +106,8 @@ def _nothing(model):
 
 
 def _backbone(model):
-    return weights_made_to_train(_needed_backbone(model, "backbone"))
+    weights = weights_made_to_train(_needed_backbone(model, "backbone"))
+    return _without(weights, output_weights_in_backbone(model))
 
 
 def _embeddings(model):
@@ -114,11 +116,13 @@ def _embeddings(model):
         for layer in sublayers(_base(model))
         if is_kind(layer, "Embedding") and not isinstance(layer, keras.Model)
     )
-    return _not_empty(weights, "embeddings", "an embedding layer", model)
+    _not_empty(weights, "embeddings", "an embedding layer", model)
+    return _without(weights, output_weights_in_backbone(model))
 
 
 def _encoder(model):
-    return _side(model, "encoder", other="decoder")
+    weights = _side(model, "encoder", other="decoder")
+    return _without(weights, output_weights_in_backbone(model))
 
 
 def _decoder(model):
@@ -175,6 +179,7 @@ def _all_but_last(model, count):
     after = backbone.layers[backbone.layers.index(blocks[-1]) + 1 :]
     after = [layer for layer in after if not is_kind(layer, "Embedding")]
     trained = _weights_of([*blocks[-int(count) :], *after])
+    trained += output_weights_in_backbone(model)
     return _without(weights_made_to_train(backbone), trained)
 
 

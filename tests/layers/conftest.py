@@ -11,6 +11,25 @@ def seeded():
     keras.utils.set_random_seed(7)
 
 
+_SKIPPED = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    if report.skipped:
+        item.parent.getparent(pytest.Module).stash.setdefault(_SKIPPED, []).append(
+            f"{item.name}: {report.longrepr[2]}"
+        )
+    return report
+
+
+@pytest.fixture
+def skipped(request):
+    """Tests of the module that were skipped so far, and why."""
+    return request.node.getparent(pytest.Module).stash.get(_SKIPPED, [])
+
+
 @pytest.fixture
 def gradient():
     """Function: gradient of a scalar function at one NumPy array, as NumPy."""

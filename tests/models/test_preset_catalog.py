@@ -1,4 +1,5 @@
 import json
+import shutil
 import socket
 
 import huggingface_hub
@@ -77,6 +78,16 @@ def test_what_was_fetched_is_found_offline(minilm):
 def test_keras_hubs_cache_is_used_without_asking_the_hub(gpt2_base):
     assert locate("gpt2_base_en", offline=True) == gpt2_base
     assert locate("gpt2_base_en") == gpt2_base
+
+
+def test_a_handle_without_version_is_the_newest_that_is_there(gpt2_base):
+    handle = "kaggle://keras/gpt2/keras/gpt2_base_en"
+    assert locate(handle, offline=True) == gpt2_base
+    newer = gpt2_base.with_name("10")
+    shutil.copytree(gpt2_base, newer)
+    gpt2_base.with_name("11").mkdir()  # a download that was cut off
+    assert locate(handle, offline=True) == newer
+    assert locate(f"{handle}/{gpt2_base.name}", offline=True) == gpt2_base
 
 
 @pytest.mark.parametrize("name", ["minilm_l6", "gpt2_base_en", "hf://a/b"])

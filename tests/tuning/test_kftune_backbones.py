@@ -9,8 +9,10 @@ from kftune.models import (
     GPT2CausalLM,
     TransformerBackbone,
     TransformerSeq2SeqLM,
+    attach_head,
 )
 from kftune.models.frozen_weights import set_frozen
+from kftune.tuning import freeze
 from kftune.tuning.policies import frozen_weights
 
 pytestmark = pytest.mark.backend
@@ -51,6 +53,34 @@ def test_sides_with_embeddings_and_norms_of_their_own():
     trained = {w.path for w in task.weights} - frozen_paths(task, "all_but_last:1")
     assert "decoder_layer_norm/gamma" in trained
     assert all("decoder" in path and "embedding" not in path for path in trained)
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_an_output_of_its_own_is_no_embedding(share):
+    backbone = TransformerBackbone(
+        50, 2, 2, 8, 16, tie_output=False, share_embeddings=share
+    )
+    task = TransformerSeq2SeqLM(backbone)
+    output = backbone.token_embedding.reverse_embeddings
+    everything = {weight.path for weight in task.trainable_weights}
+    freeze(task, "backbone")
+    assert [weight.path for weight in task.trainable_weights] == [output.path]
+    frozen = {policy: frozen_paths(task, policy) for policy in [*BOTH, *SEQ2SEQ]}
+    for policy in ("all_but_last:1", "embeddings", "encoder", "backbone"):
+        assert output.path not in frozen[policy]
+        assert backbone.encoder_token_embedding.embeddings.path in frozen[policy]
+    assert frozen["backbone"] == everything - {output.path}
+    for policy in ("decoder", "all_but_cross_attention", "all_but_bias_and_norm"):
+        assert output.path in frozen[policy]
+    with pytest.raises(ValueError, match="freezes all") as error:
+        freeze(task, "regex:.")
+    assert "tied" not in str(error.value)
+
+
+def test_a_classifier_has_no_use_for_the_output_of_the_backbone():
+    backbone = TransformerBackbone(50, 1, 2, 8, 16, tie_output=False)
+    frozen = frozen_paths(attach_head(backbone, 2), "backbone")
+    assert backbone.token_embedding.reverse_embeddings.path in frozen
 
 
 def test_a_bias_of_the_logits_is_never_trained():
