@@ -18,9 +18,9 @@ def token_rows(count=29):
     return sources, targets
 
 
-def make_data(**changes):
+def make_data(count=29, **changes):
     settings = {"batch_size": 4, "boundaries": BOUNDARIES, **changes}
-    return PairBuckets(*token_rows(), **settings)
+    return PairBuckets(*token_rows(count), **settings)
 
 
 class Shapes(keras.layers.Layer):
@@ -67,9 +67,9 @@ def log_probability(task, source, target):
 
 
 def test_neither_padding_nor_repeated_pairs_are_in_the_loss():
-    task, data = make_task(), make_data()
-    sources, targets = token_rows()
-    assert 29 % 4
+    task, data = make_task(), make_data(5)
+    sources, targets = token_rows(5)
+    assert [len(rows) for _, rows in data._plan].count(1) == 1
     for batch, (_, rows) in zip(data, data._plan, strict=True):
         expected = -sum(log_probability(task, sources[i], targets[i]) for i in rows)
         expected /= sum(len(targets[i]) - 1 for i in rows)
@@ -77,12 +77,10 @@ def test_neither_padding_nor_repeated_pairs_are_in_the_loss():
         assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
-def test_fit_learns_from_all_buckets_with_validation():
+def test_fit_learns_from_all_buckets():
     task = make_task()
-    history = task.fit(
-        make_data(), validation_data=make_data(shuffle=False), epochs=2, verbose=0
-    ).history
-    assert history["val_loss"][1] < history["val_loss"][0]
+    history = task.fit(make_data(), epochs=2, verbose=0).history
+    assert history["loss"][1] < history["loss"][0]
     assert int(task.optimizer.iterations) == 16
 
 
