@@ -17,7 +17,7 @@ class SystemComparison:
         scores: `dict` of system to `dict` of metric to `sacrebleu.significance.Result`:
             `score`, on the whole test set; `p_value`, 0 to 1, how often chance alone
             makes a larger difference to the baseline than there is, `None` for the
-            baseline; it says nothing of systems whose scores are the same;
+            baseline; it says nothing if both translate alike;
             `mean` and `ci` of the bootstrap, `None` for randomisation: 95 % of the
             samples score from `mean - ci` to `mean + ci`.
         signatures: `dict` of metric to `str`, sacreBLEU's, with test and seed.
