@@ -80,10 +80,11 @@ def test_marian_searches_as_its_checkpoint_says(marian, quick):
     folder, model, tokenizer = marian
     task = kftune.models.TransformerSeq2SeqLM.from_preset(folder)
     search = kftune.decoding.BeamSearch.from_settings(task.decoding_settings)
-    assert search.num_beams == 2
+    assert (search.num_beams, search.settings.forced_eos_token_id) == (2, 0)
     task.compile(sampler=search, **quick)
     batch = tokenizer(SHORT, return_tensors="pt", padding=True)
-    rows = model.generate(**batch, max_length=16)
+    # The fixture took this out of generation_config.json; config.json still has it.
+    rows = model.generate(**batch, max_length=16, forced_eos_token_id=0)
     expected = tokenizer.batch_decode(
         rows, skip_special_tokens=True, use_source_tokenizer=False
     )
