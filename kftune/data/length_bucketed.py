@@ -120,6 +120,11 @@ class LengthBucketed(ResumableBatches):
         }
 
     @property
+    def known_labels(self):
+        """The targets `y` of all rows; a classifier checks them before it trains."""
+        return self._rows.targets
+
+    @property
     def padding_share(self):
         """Share of all tokens that is padding, 0 to 1, over one epoch."""
         padded = sum(length * len(rows) for length, rows in self._plan)

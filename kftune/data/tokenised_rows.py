@@ -39,6 +39,11 @@ class TokenisedRows:
         self.lengths = _row_lengths(self._columns)
         _check_counts(len(self.lengths), self._targets)
 
+    @property
+    def targets(self):
+        """Arrays `(N, ...)` of the targets, in the structure of `y`, or `None`."""
+        return self._targets[0] if self._targets else None
+
     def batch(self, rows, length):
         """Builds one batch, padded on the right.
 
