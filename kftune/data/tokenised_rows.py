@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from kftune.error_text import first_few
+from kftune.padding import pad_rows
 
 
 class TokenisedRows:
@@ -66,23 +67,6 @@ class TokenisedRows:
         }
         x["padding_mask"] = np.arange(length) < self.lengths[rows, None]
         return x, *keras.tree.map_structure(lambda array: array[rows], self._targets)
-
-
-def pad_rows(rows, length, pad_value=0):
-    """Pads rows on the right.
-
-    Args:
-        rows: sequence of B one-dimensional integer sequences, none above `length`.
-        length: `int`. Tokens a padded row, T.
-        pad_value: `int`. What stands behind the end of a row.
-
-    Returns:
-        int32 array of shape `(B, T)`.
-    """
-    padded = np.full((len(rows), length), pad_value, "int32")
-    for target, row in zip(padded, rows, strict=True):
-        target[: len(row)] = row
-    return padded
 
 
 def _as_arrays(values):
