@@ -91,6 +91,11 @@ class LengthBucketed(BucketedBatches):
         length, rows = plan
         return self._rows.batch(rows, length)
 
+    @property
+    def known_labels(self):
+        """The targets `y` of all rows; a classifier checks them before it trains."""
+        return self._rows.targets
+
     def restore_order(self, outputs):
         """Puts what `predict` returned into the order of the rows.
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kftune.error_text import first_few
+from kftune.padding import pad_rows
 
 _ROWS_AT_ONCE = 1000
 
@@ -43,6 +44,11 @@ class TokenisedRows:
         self.lengths = _row_lengths(self._columns)
         _check_counts(len(self.lengths), self._targets)
 
+    @property
+    def targets(self):
+        """Arrays `(N, ...)` of the targets, in the structure of `y`, or `None`."""
+        return self._targets[0] if self._targets else None
+
     def batch(self, rows, length):
         """Builds one batch, padded on the right.
 
@@ -65,23 +71,6 @@ class TokenisedRows:
         }
         x["padding_mask"] = np.arange(length) < self.lengths[rows, None]
         return x, *keras.tree.map_structure(lambda array: array[rows], self._targets)
-
-
-def pad_rows(rows, length, pad_value=0):
-    """Pads rows on the right.
-
-    Args:
-        rows: sequence of B one-dimensional integer sequences, none above `length`.
-        length: `int`. Tokens a padded row, T.
-        pad_value: `int`. What stands behind the end of a row.
-
-    Returns:
-        int32 array of shape `(B, T)`.
-    """
-    padded = np.full((len(rows), length), pad_value, "int32")
-    for target, row in zip(padded, rows, strict=True):
-        target[: len(row)] = row
-    return padded
 
 
 def _each(column):

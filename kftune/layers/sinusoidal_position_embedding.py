@@ -23,8 +23,6 @@ class SinusoidalPositionEmbedding(keras.layers.Layer):
         reach_max_wavelength: `bool`. True gives the last pair of channels exactly
             `max_wavelength` (M2M100), False stops one pair before it (the paper,
             Marian).
-        first_position: `int`. Number of the position at index 0, such as 2 for M2M100,
-            which counts on from the id of its padding token.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -58,7 +56,6 @@ class SinusoidalPositionEmbedding(keras.layers.Layer):
         *,
         max_wavelength=10000.0,
         reach_max_wavelength=False,
-        first_position=0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -71,7 +68,6 @@ class SinusoidalPositionEmbedding(keras.layers.Layer):
         self.layout = layout
         self.max_wavelength = max_wavelength
         self.reach_max_wavelength = reach_max_wavelength
-        self.first_position = first_position
         self.supports_masking = True
 
     def build(self, inputs_shape):
@@ -89,7 +85,7 @@ class SinusoidalPositionEmbedding(keras.layers.Layer):
         pairs = hidden_dim // 2
         steps = max(pairs - 1, 1) if self.reach_max_wavelength else pairs
         wavelengths = self.max_wavelength ** (np.arange(pairs) / steps)
-        positions = self.first_position + np.arange(self.sequence_length)
+        positions = np.arange(self.sequence_length)
         angles = positions[:, None] / wavelengths  # (sequence_length, D / 2)
         axis = 1 if self.layout == "halves" else 2
         table = np.stack([np.sin(angles), np.cos(angles)], axis)
@@ -127,5 +123,4 @@ class SinusoidalPositionEmbedding(keras.layers.Layer):
             "layout": self.layout,
             "max_wavelength": self.max_wavelength,
             "reach_max_wavelength": self.reach_max_wavelength,
-            "first_position": self.first_position,
         }

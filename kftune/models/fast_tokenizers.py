@@ -53,8 +53,7 @@ def byte_level_bpe(tokenizer):
         ValueError: if the tokenizer has no vocabulary yet.
     """
     _check_vocabulary(tokenizer)
-    # An empty line or the header of the merges file is no rule.
-    merges = [merge for merge in tokenizer.merges if _is_rule(merge)]
+    merges = filter(is_merge_rule, tokenizer.merges)
     fast = tokenizers.Tokenizer(
         tokenizers.models.BPE(
             vocab=dict(tokenizer.vocabulary),
@@ -69,8 +68,16 @@ def byte_level_bpe(tokenizer):
     return fast
 
 
-def _is_rule(merge):
-    return merge and not merge.startswith("#version")
+def is_merge_rule(line):
+    """Tells a rule of a merges file from an empty line and from its header.
+
+    Args:
+        line: `str`.
+
+    Returns:
+        `bool`.
+    """
+    return bool(line) and not line.startswith("#version")
 
 
 def _word_piece(tokenizer):

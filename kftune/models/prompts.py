@@ -23,13 +23,15 @@ def with_prompt(task, inputs):
         The dict with one more entry.
 
     Raises:
-        ValueError: if a row has no prompt or is not padded on the right, or if the rows
-            are longer than the backbone's positions.
+        ValueError: if there is no row, if a row has no prompt or is not padded on the
+            right, or if the rows are longer than the backbone's positions.
     """
     token_ids, mask = (
         _as_numpy(inputs[name])
         for name in (task.generated_name, task.generated_mask_name)
     )
+    if not len(mask):
+        raise ValueError("Expected at least one prompt. Received: none")
     length = mask.shape[1]
     lengths = mask.astype(bool).sum(axis=1)
     wrong = np.flatnonzero(

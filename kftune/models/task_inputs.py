@@ -67,7 +67,8 @@ class TaskInputs:
 
         Raises:
             TypeError: if text is expected and something else comes.
-            ValueError: if a dict of arrays has other keys, or if labels do not fit.
+            ValueError: if a dict of arrays has other keys, or if labels do not fit;
+                those of a `PyDataset` are checked if it has them as `known_labels`.
         """
         x, y, sample_weight = self._prepared(x, y, sample_weight)
         if validation_data is not None:
@@ -116,7 +117,7 @@ class TaskInputs:
         Returns:
             Array of the outputs, or a dict of them by head.
         """
-        x, _, _ = self._prepared(x)
+        x, _, _ = self._prepared(x, check_labels=False)
         return keras.Model.predict(self, x=x, batch_size=batch_size, **kwargs)
 
     def preprocess_samples(self, x, y=None, sample_weight=None):
@@ -163,9 +164,11 @@ class TaskInputs:
         check_features(inputs, self.feature_names)
         return super().call(inputs, training=training, mask=mask)
 
-    def _prepared(self, x, y=None, sample_weight=None):
+    def _prepared(self, x, y=None, sample_weight=None, *, check_labels=True):
         """Data as `keras.Model` takes it: tokenised, labels as numbers."""
         if isinstance(x, keras.utils.PyDataset):
+            if check_labels:
+                self._check_known_labels(x)
             return x, y, sample_weight
         if isinstance(x, tf.data.Dataset):
             batches = x.map(
@@ -177,6 +180,16 @@ class TaskInputs:
             x, self.prepare_labels(y), as_arrays(sample_weight)
         )
         return keras.utils.unpack_x_y_sample_weight(samples)
+
+    def _check_known_labels(self, batches):
+        """Checks labels that a dataset knows, as those of arrays are."""
+        labels = getattr(batches, "known_labels", None)
+        pairs = map(keras.tree.flatten, (labels, self.prepare_labels(labels)))
+        if any(given is not taken for given, taken in zip(*pairs, strict=True)):
+            raise ValueError(
+                "Expected labels as numbers in a PyDataset. Received: label names. "
+                "Number them first, in the order of label_names."
+            )
 
     def _prepared_validation(self, data):
         if isinstance(data, keras.utils.PyDataset | tf.data.Dataset):

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from kftune.models.preset_preprocessor import PresetPreprocessor
 from kftune.models.texts import as_texts
-from kftune.models.token_rows import RowTokenizer, padded
+from kftune.models.token_rows import RowTokenizer, padded, special_ids
 
 _SIDES = ("left", "right")
 
@@ -103,8 +103,8 @@ class TextClassifierPreprocessor(
         """Makes the packer of the graph; the vocabulary is loaded by now."""
         self.packer = keras_hub.layers.StartEndPacker(
             self._length(),
-            start_value=self._start_ids() or None,
-            end_value=self._end_ids() or None,
+            start_value=special_ids(self, "start") or None,
+            end_value=special_ids(self, "end") or None,
             pad_value=self._pad_id(),
             return_padding_mask=True,
         )
@@ -134,7 +134,7 @@ class TextClassifierPreprocessor(
             ValueError: if the preprocessor has no `sequence_length` yet.
         """
         texts, _ = as_texts(texts)
-        start, end = self._start_ids(), self._end_ids()
+        start, end = special_ids(self, "start"), special_ids(self, "end")
         room = self._room()
         return [
             np.array([*start, *self._truncated(ids, room), *end], "int32")
@@ -168,7 +168,8 @@ class TextClassifierPreprocessor(
 
     def _room(self):
         """How many tokens of the text fit."""
-        return self._length() - len(self._start_ids()) - len(self._end_ids())
+        ends = [*special_ids(self, "start"), *special_ids(self, "end")]
+        return self._length() - len(ends)
 
     def _length(self):
         if self.sequence_length is None:
@@ -177,21 +178,6 @@ class TextClassifierPreprocessor(
                 "sequence_length, or give the preprocessor to a task first."
             )
         return self.sequence_length
-
-    def _start_ids(self):
-        return [self._special_id("start")] if self.add_start_token else []
-
-    def _end_ids(self):
-        return [self._special_id("end")] if self.add_end_token else []
-
-    def _special_id(self, kind):
-        token_id = getattr(self.tokenizer, f"{kind}_token_id", None)
-        if token_id is None:
-            raise ValueError(
-                f"{type(self.tokenizer).__name__} has no {kind} token. Pass "
-                f"add_{kind}_token=False. Received: add_{kind}_token=True"
-            )
-        return token_id
 
     def _pad_id(self):
         return getattr(self.tokenizer, "pad_token_id", None) or 0

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kftune.models.fast_tokenizers import fast_tokenizer
+from kftune.padding import pad_rows
 
 _TEXTS_AT_ONCE = 4096
 
@@ -52,11 +53,32 @@ def padded(rows, length, pad_token_id):
         Tuple of token ids, `int32` array `(N, T)`, and the mask, `bool` array of the
         same shape, True where a real token stands.
     """
-    token_ids = np.full((len(rows), length), pad_token_id, "int32")
-    for padded_row, row in zip(token_ids, rows, strict=True):
-        padded_row[: len(row)] = row
     lengths = np.array([len(row) for row in rows], "int32")
-    return token_ids, np.arange(length) < lengths[:, None]
+    return pad_rows(rows, length, pad_token_id), np.arange(length) < lengths[:, None]
+
+
+def special_ids(preprocessor, kind):
+    """Gives what a preprocessor puts before or after a text.
+
+    Args:
+        preprocessor: one with `tokenizer`, `add_start_token` and `add_end_token`.
+        kind: `str`, `"start"` or `"end"`.
+
+    Returns:
+        List of one `int` or of none.
+
+    Raises:
+        ValueError: if the tokenizer has no such token.
+    """
+    if not getattr(preprocessor, f"add_{kind}_token"):
+        return []
+    token_id = getattr(preprocessor.tokenizer, f"{kind}_token_id", None)
+    if token_id is None:
+        raise ValueError(
+            f"{type(preprocessor.tokenizer).__name__} has no {kind} token. Pass "
+            f"add_{kind}_token=False. Received: add_{kind}_token=True"
+        )
+    return [token_id]
 
 
 def check_room(rows, length):

@@ -33,9 +33,9 @@ def test_offset_halves_are_the_table_of_m2m100():
     rows = reference.weights.numpy()[padding_idx + 1 :]
     actual = embed(
         (1, 600, 40),
-        600,
+        602,
         reach_max_wavelength=True,
-        first_position=padding_idx + 1,
+        call={"start_index": padding_idx + 1},
     )
     # The reference computes its angles, up to 601, in float32.
     np.testing.assert_allclose(actual[0], rows, atol=1e-4)
@@ -91,7 +91,6 @@ def test_config_round_trip_of_every_argument():
         "layout": "interleaved",
         "max_wavelength": 50.0,
         "reach_max_wavelength": True,
-        "first_position": 2,
     }
     config = SinusoidalPositionEmbedding(**arguments).get_config()
     again = SinusoidalPositionEmbedding.from_config(config).get_config()

@@ -3,7 +3,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kftune.models import GPT2TextClassifier, GPT2TextClassifierPreprocessor
+from kftune.data import LengthBucketed
+from kftune.models import (
+    DenseHead,
+    GPT2TextClassifier,
+    GPT2TextClassifierPreprocessor,
+    attach_head,
+)
 from kftune.models.task_inputs import as_arrays
 
 pytestmark = pytest.mark.backend
@@ -129,6 +135,35 @@ def test_sample_weights_and_class_weights_count(task):
     task.fit(TEXTS, LABELS, class_weight={0: 0.0, 1: 0.0}, verbose=0)
     for received, wanted in zip(task.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(received, wanted)
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "validation"])
+def test_labels_that_a_dataset_knows_are_checked(task, method):
+    rows = task.preprocessor.tokenize_rows(TEXTS)
+    wrong = LengthBucketed(rows, [0, 1, 7, 1, -1], batch_size=2)
+    right = LengthBucketed(rows, LABELS, batch_size=2)
+    with pytest.raises(ValueError, match="from 0 to 1, for 2 classes. Received: 7, -1"):
+        if method == "validation":
+            task.fit(right, validation_data=wrong, verbose=0)
+        else:
+            getattr(task, method)(wrong, verbose=0)
+    assert len(task.predict(wrong, verbose=0)) == 5  # which needs no labels
+
+
+def test_label_names_in_a_dataset_are_refused(gpt2_backbone):
+    task = GPT2TextClassifier(gpt2_backbone, 2, label_names=["rotten", "fresh"])
+    with pytest.raises(ValueError, match="numbers in a PyDataset. Received: label nam"):
+        task.fit(LengthBucketed([[3], [4]], ["fresh", "rotten"]))
+    with pytest.raises(ValueError, match="Received: 'fesh'"):
+        task.fit(LengthBucketed([[3], [4]], ["fesh", "rotten"]))
+
+
+def test_labels_of_several_heads_in_a_dataset_are_checked(gpt2_backbone, quick):
+    task = attach_head(gpt2_backbone, {"a": DenseHead(2), "b": DenseHead(3)})
+    task.compile(**quick)
+    with pytest.raises(ValueError, match="for 2 classes. Received: 2"):
+        task.fit(LengthBucketed([[3], [4]], {"a": [0, 2], "b": [0, 2]}))
+    task.fit(LengthBucketed([[3], [4]], {"a": [0, 1], "b": [0, 2]}), verbose=0)
 
 
 def test_strings_need_a_preprocessor(gpt2_backbone):

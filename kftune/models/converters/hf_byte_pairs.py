@@ -1,6 +1,7 @@
 """Byte-pair vocabularies of GPT-2 and BART in Hugging Face folders."""
 
 from kftune.models.converters.hf_files import read_json
+from kftune.models.fast_tokenizers import is_merge_rule
 
 
 def read_byte_pairs(folder):
@@ -31,4 +32,4 @@ def read_byte_pairs(folder):
         added = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
         vocabulary = {**model["vocab"], **added}
         merges = [m if isinstance(m, str) else " ".join(m) for m in model["merges"]]
-    return vocabulary, [m for m in merges if m and not m.startswith("#version")]
+    return vocabulary, list(filter(is_merge_rule, merges))

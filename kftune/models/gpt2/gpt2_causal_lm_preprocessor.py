@@ -10,7 +10,7 @@ from kftune.models.preset_language_model_preprocessor import (
     PresetLanguageModelPreprocessor,
 )
 from kftune.models.texts import as_texts
-from kftune.models.token_rows import RowTokenizer, check_room, padded
+from kftune.models.token_rows import RowTokenizer, check_room, padded, special_ids
 
 
 @keras.saving.register_keras_serializable(package="kftune")
@@ -121,7 +121,7 @@ class GPT2CausalLMPreprocessor(
             return super().generate_preprocess(x, sequence_length=sequence_length)
         length = sequence_length or self.sequence_length
         texts, several = as_texts(x)
-        start = self._start_ids()
+        start = special_ids(self, "start")
         rows = [[*start, *ids] for ids in self._tokenize(self.tokenizer, texts)]
         check_room(rows, length)
         token_ids, mask = padded(rows, length, self.tokenizer.pad_token_id)
@@ -131,14 +131,8 @@ class GPT2CausalLMPreprocessor(
 
     def _rows(self, texts, length):
         """Token ids with start and end token, at most `length` of them."""
-        start, end = self._start_ids(), self._end_ids()
+        start, end = special_ids(self, "start"), special_ids(self, "end")
         room = length - len(start) - len(end)
         return [
             [*start, *ids[:room], *end] for ids in self._tokenize(self.tokenizer, texts)
         ]
-
-    def _start_ids(self):
-        return [self.tokenizer.start_token_id] if self.add_start_token else []
-
-    def _end_ids(self):
-        return [self.tokenizer.end_token_id] if self.add_end_token else []

@@ -162,6 +162,11 @@ def test_too_many_positions_are_refused(bare):
         bare.generate(given, stop_token_ids=None)
 
 
+def test_no_prompt_at_all_is_refused(task):
+    with pytest.raises(ValueError, match="at least one prompt. Received: none"):
+        task.generate([])
+
+
 def test_too_long_a_prompt_is_refused(task):
     with pytest.raises(ValueError, match="at most 4 tokens.*at index 1"):
         task.generate(["a", TEXTS[3]], max_length=4)
