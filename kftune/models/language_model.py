@@ -24,11 +24,13 @@ class LanguageModel(TrainableGuard, TaskInputs):
         generated_name: `str`, key of the token ids that are generated.
         generated_mask_name: `str`, key of their mask.
         length_names: tuple of `str`, the preprocessor's lengths of rows.
+        num_start_tokens: `int`. Prompts of so many tokens say nothing yet.
     """
 
     generated_name = "token_ids"
     generated_mask_name = "padding_mask"
     length_names = ("sequence_length",)
+    num_start_tokens = 0
 
     def compile(self, optimizer="auto", loss="auto", **kwargs):
         """Configures training and generation.

@@ -11,9 +11,9 @@ PROMPT = "prompt_token_ids"
 def with_prompt(task, inputs):
     """Checks tokenised prompts and cuts out what one pass has to read.
 
-    Its length decides what is compiled, so it is one of few: 1 or 2, as the start
-    tokens of a target, or else the shortest prompt, rounded up to a power of two. What
-    is read beyond a row's prompt is overwritten before any token attends to it.
+    Its length decides what is compiled, so it is one of few: the shortest prompt,
+    rounded up to a power of two, unless it is nothing but start tokens. What is read
+    beyond a row's prompt is overwritten before any token attends to it.
 
     Args:
         task: a `LanguageModel`.
@@ -49,7 +49,8 @@ def with_prompt(task, inputs):
             f"{type(task.backbone).__name__}. Received: {length}"
         )
     shortest = lengths.min()
-    read = shortest if shortest <= 2 else rounded_length(shortest, length)
+    only_start = shortest <= task.num_start_tokens
+    read = shortest if only_start else rounded_length(shortest, length)
     return {**inputs, PROMPT: token_ids[:, :read]}
 
 

@@ -71,6 +71,7 @@ class TransformerSeq2SeqLM(
     generated_name = "decoder_token_ids"
     generated_mask_name = "decoder_padding_mask"
     length_names = ("encoder_sequence_length", "decoder_sequence_length")
+    num_start_tokens = 2  # of M2M100 and BART; Marian has one
 
     def __init__(self, backbone, preprocessor=None, decoding_settings=None, **kwargs):
         self.check_task(backbone, preprocessor, kwargs)
