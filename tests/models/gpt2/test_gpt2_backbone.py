@@ -187,10 +187,7 @@ def test_another_model_is_refused(tmp_path):
     keras_hub.models.BertBackbone(
         vocabulary_size=9, num_layers=1, num_heads=1, hidden_dim=4, intermediate_dim=4
     ).save_to_preset(str(tmp_path))
-    with pytest.raises(ValueError, match=r"Expected a GPT2Backbone in .*\. Received: BertB"):
-        GPT2Backbone.from_preset(tmp_path)
-    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
-    with pytest.raises(ValueError, match="kftune.models.load_backbone"):
+    with pytest.raises(ValueError, match=r"GPT2Backbone in .*Received: BertB.*load_b"):
         GPT2Backbone.from_preset(tmp_path)
 
 
