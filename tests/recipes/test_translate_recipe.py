@@ -11,21 +11,21 @@ from kftune.training import read_history
 
 pytestmark = pytest.mark.slow
 
-WORDS = {
-    "red": "rot", "blue": "blau", "house": "Haus", "tree": "Baum", "sees": "sieht",
-    "hears": "hört", "a": "ein", "the": "das", "dog": "Tier", "child": "Kind",
-}  # fmt: skip
+ADJECTIVES = {"red": "rote", "blue": "blaue", "old": "alte", "big": "große"}
+NOUNS = {"cat": "Katze", "bee": "Biene", "cow": "Kuh", "fly": "Fliege", "owl": "Eule"}
+VERBS = {"sees": "sieht", "hears": "hört", "finds": "findet", "seeks": "sucht"}
 
 
 def write_pairs(folder, name, number, seed):
-    """Sentences of a language of ten words, translated word by word."""
+    """Sentences of one pattern, in two files."""
     rng = random.Random(seed)
-    rows = [rng.choices(list(WORDS), k=rng.randint(2, 6)) for _ in range(number)]
-    files = [folder / f"{name}.{language}" for language in ("en", "de")]
-    files[0].write_text("".join(" ".join(row) + "\n" for row in rows))
-    files[1].write_text(
-        "".join(" ".join(WORDS[word] for word in row) + "\n" for row in rows)
-    )
+    kinds = (ADJECTIVES, NOUNS, VERBS, ADJECTIVES, NOUNS)
+    pairs = [[rng.choice([*kind.items()]) for kind in kinds] for _ in range(number)]
+    patterns = {"en": "the {} {} {} a {} {}", "de": "die {} {} {} eine {} {}"}
+    files = [folder / f"{name}.{language}" for language in patterns]
+    for side, (file, pattern) in enumerate(zip(files, patterns.values(), strict=True)):
+        lines = [pattern.format(*(word[side] for word in pair)) for pair in pairs]
+        file.write_text("\n".join(lines) + "\n")
     return "+".join(map(str, files))
 
 
@@ -36,17 +36,17 @@ def command(tmp_path_factory):
         "train": write_pairs(folder, "train", 400, 1),
         "validation": write_pairs(folder, "val", 20, 2),
         "test": write_pairs(folder, "test", 30, 3),
-        "vocabulary-size": 310,
+        "vocabulary-size": 300,
         "num-layers": 1,
         "num-heads": 2,
-        "hidden-dim": 32,
-        "intermediate-dim": 64,
+        "hidden-dim": 64,
+        "intermediate-dim": 128,
         "max-length": 32,
         "dropout": 0.0,
-        "learning-rate": 1e-2,
+        "learning-rate": 5e-3,
         "warmup-steps": 40,
         "max-tokens": 512,
-        "epochs": 8,
+        "epochs": 10,
         "averaged": 2,
         "num-beams": 2,
     }
@@ -72,17 +72,17 @@ def test_pairs_become_a_scored_model_that_others_load(whole):
     assert scores["cased"]["corpus"]["bleu"] == pytest.approx(expected)
     assert expected > 50
     assert "case:lc" in scores["lower_cased"]["signatures"]["bleu"]
-    assert len(read_history(whole)["val_bleu"]) == 8
+    assert len(read_history(whole)["val_bleu"]) == 10
     assert (whole / "curves.png").read_bytes().startswith(b"\x89PNG")
 
     task = TransformerSeq2SeqLM.from_preset(whole / "model")
     task.compile(sampler="greedy")
-    text = "the red house"
-    (output,) = task.generate([text], max_length=16)
+    text = "the red cow finds a big owl"
+    (output,) = task.generate([text], max_length=32)
     theirs = transformers.AutoModelForSeq2SeqLM.from_pretrained(whole / "marian").eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(whole / "marian")
     ids = theirs.generate(
-        **tokenizer([text], return_tensors="pt"), max_length=16, num_beams=1
+        **tokenizer([text], return_tensors="pt"), max_length=32, num_beams=1
     )
     assert tokenizer.batch_decode(ids, skip_special_tokens=True) == [output]
 
