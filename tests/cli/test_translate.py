@@ -7,6 +7,7 @@ import pytest
 from translation_files import SOURCE, write_marian_files
 
 from kftune.cli.main import main
+from kftune.decoding import BeamSearch
 from kftune.models import (
     DecodingSettings,
     TransformerBackbone,
@@ -38,16 +39,15 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def searches(monkeypatch):
-    """Greedy search in place of beams; notes how each beam search was made."""
+    """Notes how each beam search was made."""
     made = []
+    make = BeamSearch.from_settings
 
     def from_settings(settings, **changes):
         made.append({**settings.stated(), **changes})
-        return "greedy"
+        return make(settings, **changes)
 
-    search = types.SimpleNamespace(from_settings=from_settings)
-    module = types.SimpleNamespace(BeamSearch=search)
-    monkeypatch.setitem(sys.modules, "kftune.decoding", module)
+    monkeypatch.setattr(BeamSearch, "from_settings", from_settings)
     return made
 
 
@@ -57,10 +57,11 @@ def run(capsysbinary, *argv):
     return status, out.decode("utf-8"), err.decode("utf-8")
 
 
-def expected_lines(folder, texts):
+def expected_lines(folder, texts, num_beams):
     """What `generate` makes of each text by itself."""
     task = TransformerSeq2SeqLM.from_preset(folder)
-    task.compile(sampler="greedy", jit_compile=False)
+    search = BeamSearch(num_beams, length_penalty=0.5)
+    task.compile(sampler=search, jit_compile=False)
     return [task.generate(text) if text.strip() else "" for text in texts]
 
 
@@ -73,7 +74,7 @@ def test_files_become_lines_in_order(folder, searches, capsysbinary, tmp_path):
     files = [tmp_path / "a.txt", tmp_path / "b.txt"]
     status, out, err = run(capsysbinary, "--model", folder, *files)
     assert status == 0
-    expected = expected_lines(folder, texts)
+    expected = expected_lines(folder, texts, num_beams=3)
     assert out == "".join(line + "\n" for line in expected)
     assert len(set(expected)) > 4
     assert searches == [{"num_beams": 3, "length_penalty": 0.5}]
@@ -90,7 +91,7 @@ def test_standard_input_and_an_output_file(
     output = tmp_path / "out.txt"
     argv = ["--model", folder, "--output", output, "--num-beams", 2]
     assert run(capsysbinary, *argv)[:2] == (0, "")
-    expected = expected_lines(folder, ["good", "", "bad"])
+    expected = expected_lines(folder, ["good", "", "bad"], num_beams=2)
     assert output.read_bytes() == "".join(line + "\n" for line in expected).encode()
     assert searches[0]["num_beams"] == 2
 
