@@ -53,7 +53,7 @@ def main(
             one with the columns source and target.
         validation: pairs that choose the best epochs by BLEU.
         test: pairs that are scored once, at the end.
-        source: language code of the sources.
+        source: language code of the sources; training pairs in others are dropped.
         target: language code of the targets.
         vocabulary_size: tokens that both languages share.
         num_layers: blocks of the encoder, and of the decoder.
@@ -80,7 +80,9 @@ def main(
 
     pairs = {"train": train, "validation": validation, "test": test}
     pairs = {name: kftune.data.read(files) for name, files in pairs.items()}
-    pairs["train"], _ = kftune.data.clean_pairs(pairs["train"])
+    pairs["train"], _ = kftune.data.clean_pairs(
+        pairs["train"], languages=(source, target)
+    )
     kftune.training.open_run(out, settings, may_differ=["out", "epochs", "patience"])
 
     tokenizer = kftune.models.train_marian_tokenizer(
