@@ -41,7 +41,11 @@ def test_gpu_says_that_there_is_none(run, capsys):
 
 @pytest.mark.parametrize(
     ("script", "arguments", "sides"),
-    [("gpu.py", ["--any-device"], ["no "]), ("attention.py", [], ["kftune", "keras"])],
+    [
+        ("gpu.py", ["--any-device"], ["no "]),
+        ("attention.py", [], ["kftune", "keras"]),
+        ("attention_variants.py", [], ["keras", "one product", "projections alone"]),
+    ],
 )
 def test_a_table_of_ratios(run, script, arguments, sides):
     printed = run(script, *TINY, *arguments)
