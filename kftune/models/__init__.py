@@ -19,9 +19,9 @@ from kftune.models.gpt2.gpt2_tokenizer_trainer import (
 )
 from kftune.models.heads import DenseHead
 from kftune.models.missing_labels import mask_missing_labels
-from kftune.models.preset_catalog import presets
-from kftune.models.preset_folders import load_backbone, load_preprocessor
-from kftune.models.preset_tokenizers import load_tokenizer
+from kftune.models.pretrained.preset_catalog import presets
+from kftune.models.pretrained.preset_folders import load_backbone, load_preprocessor
+from kftune.models.pretrained.preset_tokenizers import load_tokenizer
 from kftune.models.text_classifier import TextClassifier
 from kftune.models.text_classifier_preprocessor import TextClassifierPreprocessor
 from kftune.models.tokenizers.m2m100_tokenizer import M2M100Tokenizer

@@ -3,7 +3,11 @@
 import keras
 
 from kftune.models.converters.from_keras_hub import our_backbone
-from kftune.models.preset_files import clear_errors, registered_class, saved_config
+from kftune.models.pretrained.preset_files import (
+    clear_errors,
+    registered_class,
+    saved_config,
+)
 
 
 def saved_task_class(folder):

@@ -11,7 +11,7 @@ from kftune.models.backbone_states import (
 )
 from kftune.models.class_labels import class_indices
 from kftune.models.heads import DenseHead
-from kftune.models.preset_tasks import PresetTask
+from kftune.models.pretrained.preset_tasks import PresetTask
 from kftune.models.task_inputs import TASK_OPTIONS, TaskInputs, as_arrays
 from kftune.models.trainable_guard import TrainableGuard
 

@@ -5,7 +5,7 @@ import keras_hub
 import numpy as np
 import tensorflow as tf
 
-from kftune.models.preset_preprocessor import PresetPreprocessor
+from kftune.models.pretrained.preset_preprocessor import PresetPreprocessor
 from kftune.models.texts import as_texts
 from kftune.models.token_rows import RowTokenizer, padded, special_ids
 

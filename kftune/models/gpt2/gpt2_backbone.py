@@ -5,7 +5,7 @@ import keras_hub
 
 from kftune.layers import TransformerBlock
 from kftune.models.merged_lora import merged_weights
-from kftune.models.preset_backbone import PresetBackbone
+from kftune.models.pretrained.preset_backbone import PresetBackbone
 from kftune.models.quantize_alike import own_policy, quantize_alike
 from kftune.models.transformer.transformer_stack import TransformerStack
 

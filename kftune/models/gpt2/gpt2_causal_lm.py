@@ -6,7 +6,7 @@ import keras_hub
 from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
 from kftune.models.gpt2.gpt2_causal_lm_preprocessor import GPT2CausalLMPreprocessor
 from kftune.models.language_model import LanguageModel
-from kftune.models.preset_language_model import PresetLanguageModel
+from kftune.models.pretrained.preset_language_model import PresetLanguageModel
 
 
 @keras.saving.register_keras_serializable(package="kftune")

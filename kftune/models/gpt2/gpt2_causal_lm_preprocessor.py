@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
-from kftune.models.preset_language_model_preprocessor import (
+from kftune.models.pretrained.preset_language_model_preprocessor import (
     PresetLanguageModelPreprocessor,
 )
 from kftune.models.texts import as_texts

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras_hub
 
-from kftune.models.preset_tokenizer import PresetTokenizer
+from kftune.models.pretrained.preset_tokenizer import PresetTokenizer
 from kftune.models.texts import as_texts
 
 VOCABULARY_FILE = "vocab.json"

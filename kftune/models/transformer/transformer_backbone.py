@@ -4,7 +4,7 @@ import keras
 import keras_hub
 
 from kftune.models.merged_lora import merged_weights
-from kftune.models.preset_backbone import PresetBackbone
+from kftune.models.pretrained.preset_backbone import PresetBackbone
 from kftune.models.transformer.check_settings import check_settings
 from kftune.models.transformer.make_layers import make_stack, make_token_embeddings
 

@@ -7,9 +7,9 @@ from keras import ops
 
 from kftune.models.decoding_settings import DecodingSettings
 from kftune.models.language_model import LanguageModel
-from kftune.models.preset_files import saved_config
-from kftune.models.preset_folders import load_decoding_settings
-from kftune.models.preset_language_model import PresetLanguageModel
+from kftune.models.pretrained.preset_files import saved_config
+from kftune.models.pretrained.preset_folders import load_decoding_settings
+from kftune.models.pretrained.preset_language_model import PresetLanguageModel
 from kftune.models.transformer.target_language import into_language
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
 from kftune.models.transformer.transformer_seq2seq_lm_preprocessor import (

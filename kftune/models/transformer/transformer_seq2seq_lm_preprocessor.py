@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from kftune.models.preset_language_model_preprocessor import (
+from kftune.models.pretrained.preset_language_model_preprocessor import (
     PresetLanguageModelPreprocessor,
 )
 from kftune.models.rounded_length import rounded_length

@@ -93,7 +93,7 @@ def test_settings_that_are_computed_otherwise_are_listed(tmp_path):
 
 @pytest.mark.large
 def test_minilm_gives_the_sentence_embeddings_of_transformers():
-    from kftune.models.preset_catalog import locate
+    from kftune.models.pretrained.preset_catalog import locate
 
     texts = ["A treat from start to end.", "Un café naïve, 2 hours…", "x " * 300, ""]
     folder = locate("minilm_l6")

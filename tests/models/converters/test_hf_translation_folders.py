@@ -9,8 +9,8 @@ from hf_references import make_reference
 from translation_files import SOURCE, TARGET, write_m2m100_files, write_marian_files
 
 from kftune.models.converters.hf_m2m100 import read_m2m100_tokenizer
-from kftune.models.preset_folders import load_backbone
-from kftune.models.preset_tokenizers import load_tokenizer
+from kftune.models.pretrained.preset_folders import load_backbone
+from kftune.models.pretrained.preset_tokenizers import load_tokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 

@@ -19,8 +19,11 @@ from kftune.models.decoding_settings import DecodingSettings
 from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
 from kftune.models.gpt2.gpt2_causal_lm import GPT2CausalLM
 from kftune.models.gpt2.gpt2_causal_lm_preprocessor import GPT2CausalLMPreprocessor
-from kftune.models.preset_folders import load_backbone, load_decoding_settings
-from kftune.models.preset_tokenizers import load_tokenizer
+from kftune.models.pretrained.preset_folders import (
+    load_backbone,
+    load_decoding_settings,
+)
+from kftune.models.pretrained.preset_tokenizers import load_tokenizer
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
 from kftune.models.transformer.transformer_seq2seq_lm import TransformerSeq2SeqLM
 from kftune.models.transformer.transformer_seq2seq_lm_preprocessor import (

@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from kftune.models import GPT2Backbone, load_backbone
-from kftune.models.preset_catalog import SHIPPED_FOLDER
+from kftune.models.pretrained.preset_catalog import SHIPPED_FOLDER
 
 pytestmark = pytest.mark.backend
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kftune.models.gpt2.gpt2_preset import save_float16_preset
-from kftune.models.preset_catalog import SHIPPED_FOLDER
+from kftune.models.pretrained.preset_catalog import SHIPPED_FOLDER
 
 SHIPPED = SHIPPED_FOLDER / "gpt2_tiny_en"
 

@@ -8,9 +8,9 @@ from kftune.models.converters.hf_gpt2 import read_gpt2_backbone
 from kftune.models.converters.hf_m2m100 import M2M100
 from kftune.models.converters.hf_marian import MARIAN
 from kftune.models.decoding_settings import DecodingSettings
-from kftune.models.preset_catalog import locate
-from kftune.models.preset_files import clear_errors, hugging_face_type
-from kftune.models.preset_readers import BACKBONE_READERS, read_backbone
+from kftune.models.pretrained.preset_catalog import locate
+from kftune.models.pretrained.preset_files import clear_errors, hugging_face_type
+from kftune.models.pretrained.preset_readers import BACKBONE_READERS, read_backbone
 from kftune.models.text_classifier_preprocessor import TextClassifierPreprocessor
 
 BACKBONE_READERS.update(

@@ -15,8 +15,8 @@ from kftune.models import (
     attach_head,
     load_backbone,
     load_preprocessor,
-    preset_catalog,
 )
+from kftune.models.pretrained import preset_catalog
 from kftune.tuning import freeze
 
 pytestmark = pytest.mark.backend
@@ -32,33 +32,6 @@ FILES = [
     "task.weights.h5",
     "tokenizer.json",
 ]
-
-
-@pytest.fixture
-def task(gpt2_backbone, gpt2_tokenizer):
-    return GPT2TextClassifier(
-        gpt2_backbone,
-        2,
-        GPT2TextClassifierPreprocessor(gpt2_tokenizer, 20, truncate="left"),
-        pooling="last_mean",
-        hidden_dim=4,
-        label_names=["rotten", "fresh"],
-    )
-
-
-@pytest.fixture
-def saved(task, tmp_path):
-    task.save_to_preset(tmp_path / "saved")
-    return tmp_path / "saved"
-
-
-@pytest.fixture
-def language_model(gpt2_backbone, gpt2_tokenizer, tmp_path):
-    """A KerasHub preset of a language model, as a shipped one is."""
-    preprocessor = keras_hub.models.GPT2CausalLMPreprocessor(gpt2_tokenizer, 24)
-    task = keras_hub.models.GPT2CausalLM(gpt2_backbone.to_keras_hub(), preprocessor)
-    task.save_to_preset(str(tmp_path / "lm"))
-    return tmp_path / "lm"
 
 
 def assert_same_predictions(one, other):
@@ -237,14 +210,6 @@ def test_a_new_head_on_a_saved_task_keeps_its_preprocessing(saved):
     assert task.preprocessor.sequence_length == 12
 
 
-@pytest.mark.parametrize("options", [{}, {"num_classes": 2}])
-@pytest.mark.parametrize(("length", "limit"), [(64, "<= 24"), (2, "> 2")])
-def test_a_length_that_does_not_fit_is_refused(saved, options, length, limit):
-    match = f"sequence_length {limit}.*sequence_length={length}"
-    with pytest.raises(ValueError, match=match):
-        TextClassifier.from_preset(saved, sequence_length=length, **options)
-
-
 def test_heads_by_name_from_a_preset(language_model):
     heads = {"a": DenseHead(2), "b": DenseHead(1, problem_type="regression")}
     task = TextClassifier.from_preset(language_model, head=heads)
@@ -304,61 +269,3 @@ def test_backbone_and_preprocessor_alone(task, saved):
     assert backbone.count_params() == task.backbone.count_params()
     assert type(rows) is GPT2TextClassifierPreprocessor
     assert max(map(len, rows.tokenize_rows(TEXTS))) == 9
-
-
-def test_a_preset_without_a_head_asks_for_one(language_model):
-    with pytest.raises(ValueError, match="num_classes, label_names or head"):
-        TextClassifier.from_preset(language_model)
-
-
-def test_options_for_a_saved_head_are_refused(saved):
-    with pytest.raises(ValueError, match="dropout"):
-        TextClassifier.from_preset(saved, dropout=0.5)
-
-
-def test_another_model_than_the_class_is_refused(make_backbone, tmp_path):
-    attach_head(make_backbone("Bert"), 2).save_to_preset(tmp_path)
-    with pytest.raises(ValueError, match="GPT2TextClassifier.*BertBackbone"):
-        GPT2TextClassifier.from_preset(tmp_path, num_classes=2)
-    with pytest.raises(ValueError, match="Received: TextClassifier"):
-        GPT2TextClassifier.from_preset(tmp_path)
-
-
-NEEDED = [
-    ("config.json", {"num_classes": 2}),
-    ("model.weights.h5", {}),
-    ("model.weights.h5", {"num_classes": 2}),
-    ("task.weights.h5", {}),
-]
-
-
-@pytest.mark.parametrize(("name", "options"), [*NEEDED, ("assets", {})])
-def test_a_missing_file_is_one_clear_error(saved, name, options):
-    (saved / name).rename(saved.parent / "away")
-    with pytest.raises(FileNotFoundError, match=f"{saved}.*Nothing was loaded"):
-        TextClassifier.from_preset(saved, **options)
-
-
-@pytest.mark.parametrize(("name", "options"), [*NEEDED, ("task.json", {})])
-def test_a_truncated_file_is_one_clear_error(saved, name, options):
-    path = saved / name
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(ValueError, match=f"{saved}.*Nothing was loaded"):
-        TextClassifier.from_preset(saved, **options)
-
-
-def test_weights_of_another_architecture_are_one_clear_error(saved):
-    config = json.loads((saved / "task.json").read_text())
-    config["config"]["backbone"]["config"]["num_layers"] = 3
-    (saved / "task.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match=f"{saved}.*Nothing was loaded"):
-        TextClassifier.from_preset(saved)
-
-
-def test_a_folder_of_something_else_is_one_clear_error(tmp_path):
-    (tmp_path / "config.json").write_text('{"layers": 2}')
-    with pytest.raises(ValueError, match=r"registered_name nor model_type.*'layers'"):
-        TextClassifier.from_preset(tmp_path, num_classes=2)
-    (tmp_path / "config.json").write_text('{"model_type": "no_such"}')
-    with pytest.raises(ValueError, match="no_such"):
-        TextClassifier.from_preset(tmp_path, num_classes=2)

@@ -7,11 +7,11 @@ import keras
 from kftune.models.converters.hf_files import read_json
 from kftune.models.converters.hf_gpt2 import gpt2_head_options, load_gpt2_head
 from kftune.models.layer_tree import sublayers
-from kftune.models.preset_catalog import locate
-from kftune.models.preset_files import clear_errors, hugging_face_type
-from kftune.models.preset_folders import load_backbone, load_preprocessor
-from kftune.models.preset_readers import check_class
-from kftune.models.preset_saving import PresetTaskSaving
+from kftune.models.pretrained.preset_catalog import locate
+from kftune.models.pretrained.preset_files import clear_errors, hugging_face_type
+from kftune.models.pretrained.preset_folders import load_backbone, load_preprocessor
+from kftune.models.pretrained.preset_readers import check_class
+from kftune.models.pretrained.preset_saving import PresetTaskSaving
 from kftune.models.saved_tasks import read_task, saved_task_class
 
 

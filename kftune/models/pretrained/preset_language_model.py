@@ -4,11 +4,11 @@ import json
 
 from kftune.models.converters.hf_files import read_json_if_there
 from kftune.models.frozen_weights import freezing_config, restore_freezing
-from kftune.models.preset_catalog import locate
-from kftune.models.preset_files import clear_errors
-from kftune.models.preset_folders import load_backbone
-from kftune.models.preset_readers import check_class
-from kftune.models.preset_saving import FREEZING_FILE, PresetTaskSaving
+from kftune.models.pretrained.preset_catalog import locate
+from kftune.models.pretrained.preset_files import clear_errors
+from kftune.models.pretrained.preset_folders import load_backbone
+from kftune.models.pretrained.preset_readers import check_class
+from kftune.models.pretrained.preset_saving import FREEZING_FILE, PresetTaskSaving
 from kftune.models.trainable_guard import record_trainable
 
 

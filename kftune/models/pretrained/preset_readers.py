@@ -4,7 +4,10 @@ import keras
 import keras_hub
 
 from kftune.models.converters.hf_files import read_json
-from kftune.models.preset_files import hugging_face_type, read_keras_hub_backbone
+from kftune.models.pretrained.preset_files import (
+    hugging_face_type,
+    read_keras_hub_backbone,
+)
 
 # Readers of Hugging Face folders by model_type. The classes that they make come here
 # from their from_preset, so `preset_folders` and `preset_tokenizers` fill these in.

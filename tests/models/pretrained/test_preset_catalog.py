@@ -7,8 +7,9 @@ import kagglehub
 import pytest
 
 from kftune import wheels
-from kftune.models import preset_catalog, presets
-from kftune.models.preset_catalog import locate
+from kftune.models import presets
+from kftune.models.pretrained import preset_catalog
+from kftune.models.pretrained.preset_catalog import locate
 
 
 @pytest.fixture(autouse=True)

@@ -3,15 +3,15 @@
 import keras
 import keras_hub
 
-from kftune.models.preset_catalog import locate
-from kftune.models.preset_files import (
+from kftune.models.pretrained.preset_catalog import locate
+from kftune.models.pretrained.preset_files import (
     clear_errors,
     hugging_face_type,
     registered_class,
     saved_config,
 )
-from kftune.models.preset_readers import check_class
-from kftune.models.preset_tokenizers import load_tokenizer
+from kftune.models.pretrained.preset_readers import check_class
+from kftune.models.pretrained.preset_tokenizers import load_tokenizer
 from kftune.models.tokenizers.translation_tokenizer import TranslationTokenizer
 
 # Encoders of these models were trained on texts with an end token alone.

@@ -1,8 +1,8 @@
 """`from_preset` of the tokenizers."""
 
-from kftune.models.preset_catalog import locate
-from kftune.models.preset_files import clear_errors
-from kftune.models.preset_readers import check_class, read_tokenizer
+from kftune.models.pretrained.preset_catalog import locate
+from kftune.models.pretrained.preset_files import clear_errors
+from kftune.models.pretrained.preset_readers import check_class, read_tokenizer
 
 
 class PresetTokenizer:

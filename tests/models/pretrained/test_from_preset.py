@@ -9,7 +9,8 @@ from hf_references import make_gpt2, make_reference
 from translation_files import write_m2m100_files, write_marian_files
 
 import kftune
-from kftune.models import preset_catalog, save_float16_preset
+from kftune.models import save_float16_preset
+from kftune.models.pretrained import preset_catalog
 
 # What only a GPT-2, and only an encoder-decoder, can be made of.
 FAMILY = {

@@ -1,9 +1,9 @@
 """`from_preset` of the preprocessors of language models."""
 
 from kftune.models.converters.hf_files import read_json_if_there
-from kftune.models.preset_catalog import locate
-from kftune.models.preset_files import clear_errors
-from kftune.models.preset_readers import check_class, read_tokenizer
+from kftune.models.pretrained.preset_catalog import locate
+from kftune.models.pretrained.preset_files import clear_errors
+from kftune.models.pretrained.preset_readers import check_class, read_tokenizer
 
 
 class PresetLanguageModelPreprocessor:

@@ -5,9 +5,9 @@ from kftune.models.converters.hf_bert import read_bert_tokenizer
 from kftune.models.converters.hf_gpt2 import read_gpt2_tokenizer
 from kftune.models.converters.hf_m2m100 import read_m2m100_tokenizer
 from kftune.models.converters.hf_marian import read_marian_tokenizer
-from kftune.models.preset_catalog import locate
-from kftune.models.preset_files import clear_errors
-from kftune.models.preset_readers import TOKENIZER_READERS, read_tokenizer
+from kftune.models.pretrained.preset_catalog import locate
+from kftune.models.pretrained.preset_files import clear_errors
+from kftune.models.pretrained.preset_readers import TOKENIZER_READERS, read_tokenizer
 
 TOKENIZER_READERS.update(
     {

@@ -9,9 +9,9 @@ from kftune.models import (
     TextClassifierPreprocessor,
     attach_head,
     load_preprocessor,
-    preset_catalog,
     save_float16_preset,
 )
+from kftune.models.pretrained import preset_catalog
 
 BOTH = [GPT2TextClassifierPreprocessor, TextClassifierPreprocessor]
 TEXT = "a good film"

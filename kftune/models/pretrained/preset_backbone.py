@@ -1,9 +1,9 @@
 """`from_preset` and `save_to_preset` of backbones."""
 
-from kftune.models.preset_catalog import locate
-from kftune.models.preset_files import clear_errors
-from kftune.models.preset_readers import check_class, read_backbone
-from kftune.models.preset_saving import PresetSaving
+from kftune.models.pretrained.preset_catalog import locate
+from kftune.models.pretrained.preset_files import clear_errors
+from kftune.models.pretrained.preset_readers import check_class, read_backbone
+from kftune.models.pretrained.preset_saving import PresetSaving
 
 
 class PresetBackbone(PresetSaving):
