@@ -1,12 +1,9 @@
 import re
-import runpy
-from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.backend
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TINY = [
     f"--{name}={value}"
     for name, value in (
@@ -18,19 +15,6 @@ TINY = [
         ("dtype", "float32"),
     )
 ]
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Function: runs a script with arguments, returns what it printed."""
-
-    def run_script(name, *arguments):
-        monkeypatch.syspath_prepend(BENCHMARKS)
-        monkeypatch.setattr("sys.argv", [name, *arguments])
-        runpy.run_path(str(BENCHMARKS / name), run_name="__main__")
-        return capsys.readouterr().out
-
-    return run_script
 
 
 def test_gpu_says_that_there_is_none(run, capsys):
