@@ -20,8 +20,8 @@ RATIO = r"\d+\.\d\d \| \d+\.\d+ \(\d+\.\d+ to \d+\.\d+\) \|"
 def pairs(tmp_path):
     """Two parallel files of a few lines in several lengths."""
     files = [tmp_path / "train.en", tmp_path / "train.de"]
-    for file, lines in zip(files, (SOURCE, TARGET), strict=True):
-        lines = [" ".join(line.split()[: 3 + i]) for line in lines for i in range(9)]
+    for file, texts in zip(files, (SOURCE, TARGET), strict=True):
+        lines = [" ".join(line.split()[: 3 + i]) for line in texts for i in range(9)]
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return "+".join(map(str, files))
 
