@@ -125,18 +125,22 @@ def test_a_killed_run_goes_on_and_ends_as_a_whole_one(
     assert results[0]["test"] == pytest.approx(results[1]["test"])
 
 
-def test_the_classic_run_of_gpt2_small_with_a_frozen_backbone(
-    run_recipe, options, preset, folder
-):
+def test_the_classic_run_of_gpt2_small(run_recipe, options, folder):
     out = folder / "classic"
     config = ["--config", ROOT / "recipes/configs/gpt2_base.yaml"]
-    changes = ["--epochs", 1, "--freeze", "backbone", "--out", out]
-    run_recipe("classify_reviews.py", *config, *options, *changes)
+    run_recipe("classify_reviews.py", *config, *options, "--out", out)
     settings = json.loads((out / "results.json").read_text())["settings"]
-    assert settings["learning_rate"] == 2e-5
-    assert settings["weight_decay"] == 0.01
-    assert settings["batch_size"] == 8
+    classic = {"epochs": 3, "batch_size": 8, "learning_rate": 2e-5}
+    assert {**settings, **classic, "weight_decay": 0.01} == settings
+    history = read_history(out)
+    assert len(history["val_accuracy"]) == 3
+    assert history["loss"][-1] < history["loss"][0]
 
+
+def test_a_frozen_backbone_is_saved_as_it_was(run_recipe, options, preset, folder):
+    out = folder / "frozen"
+    changes = ["--epochs", 1, "--freeze", "backbone", "--out", out]
+    run_recipe("classify_reviews.py", *options, *changes)
     before = keras_hub.models.Backbone.from_preset(str(preset))
     after = GPT2TextClassifier.from_preset(out / "model")
     assert after.freeze_policy == "backbone"
