@@ -156,7 +156,7 @@ def fit(task, batches, validation, out, averaged, **limits):
     """Train with BLEU on the validation pairs in the logs; average the best epochs."""
 
     def bleu(task):
-        outputs = kftune.evaluation.translate_texts(task, validation["source"])
+        outputs = kftune.decoding.translate_texts(task, validation["source"])
         return kftune.evaluation.score_translations(
             outputs, validation["target"], ["bleu"]
         ).corpus
@@ -186,7 +186,7 @@ def fit(task, batches, validation, out, averaged, **limits):
 
 def evaluate(task, pairs, out):
     """Translate the test pairs, keep what came out, and score it."""
-    outputs = kftune.evaluation.translate_texts(task, pairs["source"])
+    outputs = kftune.decoding.translate_texts(task, pairs["source"])
     pairs.add_column("translation", outputs).to_csv(
         out / "translations.tsv", sep="\t", index=False
     )

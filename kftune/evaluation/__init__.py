@@ -11,7 +11,6 @@ from kftune.evaluation.perplexity import perplexities, perplexity
 from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
 from kftune.evaluation.plots import plot_confusion, plot_curves
 from kftune.evaluation.results import write_results
-from kftune.evaluation.translate_texts import source_lengths, translate_texts
 from kftune.evaluation.translation import (
     TranslationScores,
     score_sentences,
@@ -34,7 +33,5 @@ __all__ = [
     "score_classes",
     "score_sentences",
     "score_translations",
-    "source_lengths",
-    "translate_texts",
     "write_results",
 ]
