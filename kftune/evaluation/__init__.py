@@ -16,6 +16,7 @@ from kftune.evaluation.translation import (
     score_sentences,
     score_translations,
 )
+from kftune.evaluation.translation_floors import score_floors, translation_memory
 
 __all__ = [
     "ClassificationScores",
@@ -31,7 +32,9 @@ __all__ = [
     "predict_naive_bayes",
     "score_baselines",
     "score_classes",
+    "score_floors",
     "score_sentences",
     "score_translations",
+    "translation_memory",
     "write_results",
 ]
