@@ -7,6 +7,7 @@ from kftune.evaluation.baselines import (
 )
 from kftune.evaluation.classification import ClassificationScores, score_classes
 from kftune.evaluation.compare_systems import SystemComparison, compare_systems
+from kftune.evaluation.evaluate_translation import evaluate_translation
 from kftune.evaluation.perplexity import perplexities, perplexity
 from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
 from kftune.evaluation.plots import plot_confusion, plot_curves
@@ -23,6 +24,7 @@ __all__ = [
     "SystemComparison",
     "TranslationScores",
     "compare_systems",
+    "evaluate_translation",
     "perplexities",
     "perplexity",
     "placeholder_fidelity",

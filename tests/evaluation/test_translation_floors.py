@@ -44,9 +44,7 @@ def cosine(a, b):
 
 def test_many_sources_as_a_formula_has_it():
     rng = random.Random(0)
-    words = [
-        "".join(rng.choices("abcdefgh", k=rng.randint(3, 7))) for _ in range(40)
-    ]
+    words = ["".join(rng.choices("abcdefgh", k=rng.randint(3, 7))) for _ in range(40)]
     memory, sources = (
         [" ".join(rng.choices(words, k=4)) for _ in range(count)] for count in (30, 600)
     )

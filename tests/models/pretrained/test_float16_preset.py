@@ -124,8 +124,8 @@ def test_a_shipped_translation_model_is_known_by_its_name(
     task.compile(sampler="greedy")
     (text,) = task.generate(SOURCE[:1], max_length=8, target_language="de")
     (tmp_path / "source.en").write_text(SOURCE[0] + "\n", "utf-8")
-    arguments = "translate --model transformer_tiny_en_de --target-language de".split()
-    arguments += ["--num-beams", "1", "--max-length", "8"]
+    arguments = ["translate", "--model", "transformer_tiny_en_de", "--num-beams", "1"]
+    arguments += ["--target-language", "de", "--max-length", "8"]
     assert main([*arguments, str(tmp_path / "source.en")]) == 0
     assert capsysbinary.readouterr().out.decode("utf-8") == text + "\n"
 
