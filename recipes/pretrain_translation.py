@@ -102,12 +102,10 @@ def main(
             tokenizer, max_length, max_length
         ),
     )
-    tagged = {
-        name: kftune.data.tag_directions(splits[name])
-        for name in ("train", "validation")
-    }
+    tagged = {name: kftune.data.tag_directions(rows) for name, rows in splits.items()}
+    del tagged["test"]
     batches = kftune.training.pair_batches(
-        task, tagged, max_tokens=max_tokens, seed=seed
+        task, tagged, max_tokens=max_tokens, max_buckets=12, seed=seed
     )
     print(batches["train"])
     kftune.training.compile_translation(

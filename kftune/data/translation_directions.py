@@ -37,9 +37,9 @@ def both_directions(pairs):
                 "Expected two languages, such as ('en', 'de'), and each pair of them "
                 f"once. Received: {list(pairs)}"
             )
-        rows = rows.select_columns(text_columns(rows, _COLUMNS))
-        exchanged = rows.rename_columns({"source": "target", "target": "source"})
-        directions[tuple(languages)] = rows
+        forward = rows.select_columns(text_columns(rows, _COLUMNS))
+        exchanged = forward.rename_columns({"source": "target", "target": "source"})
+        directions[tuple(languages)] = forward
         directions[backward] = exchanged.select_columns(_COLUMNS)
     return directions
 
