@@ -39,6 +39,7 @@ def main(
     learning_rate: types.PositiveFloat = 5e-3,
     warmup_steps: types.PositiveInt = 2000,
     max_tokens: types.PositiveInt = 8192,
+    max_buckets: types.PositiveInt = 12,
     epochs: types.PositiveInt = 20,
     patience: types.PositiveInt = 5,
     averaged: types.PositiveInt = 4,
@@ -63,6 +64,7 @@ def main(
         learning_rate: peak of Adam's; falls with the root of the steps.
         warmup_steps: steps in which the rate rises.
         max_tokens: tokens a step, both sides and padding included.
+        max_buckets: shapes of batches; more have less padding and take longer to compile.
         epochs: the most epochs.
         patience: epochs without a better BLEU after which training stops.
         averaged: best epochs whose weights are averaged.
@@ -105,7 +107,7 @@ def main(
     tagged = {name: kftune.data.tag_directions(rows) for name, rows in splits.items()}
     del tagged["test"]
     batches = kftune.training.pair_batches(
-        task, tagged, max_tokens=max_tokens, max_buckets=12, seed=seed
+        task, tagged, max_tokens=max_tokens, max_buckets=max_buckets, seed=seed
     )
     print(batches["train"])
     kftune.training.compile_translation(

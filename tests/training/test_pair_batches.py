@@ -16,7 +16,7 @@ TARGETS = [f"Film {i} ist{' sehr' * (i % 7)} gut" for i in range(20)]
 
 @pytest.fixture(scope="module")
 def task():
-    tokenizer = train_marian_tokenizer(SOURCES, TARGETS, 36, byte_fallback=False)
+    tokenizer = train_marian_tokenizer(SOURCES, TARGETS, 33, byte_fallback=False)
     backbone = TransformerBackbone(
         tokenizer.vocabulary_size(), 1, 2, 8, 16, max_sequence_length=48
     )
