@@ -64,7 +64,7 @@ def main(
         learning_rate: peak of Adam's; falls with the root of the steps.
         warmup_steps: steps in which the rate rises.
         max_tokens: tokens a step, both sides and padding included.
-        max_buckets: shapes of batches; more have less padding and take longer to compile.
+        max_buckets: shapes of batches; more mean less padding and more to compile.
         epochs: the most epochs.
         patience: epochs without a better BLEU after which training stops.
         averaged: best epochs whose weights are averaged.
