@@ -1,6 +1,8 @@
+import configparser
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import keras_hub
@@ -21,6 +23,7 @@ from kftune.models import (
 from kftune.models.pretrained import preset_catalog
 from kftune.models.pretrained.preset_catalog import SHIPPED_FOLDER
 
+ROOT = Path(__file__).parents[3]
 GPT2_TINY = SHIPPED_FOLDER / "gpt2_tiny_en"
 SHIPPED = sorted(config.parent for config in SHIPPED_FOLDER.glob("*/config.json"))
 
@@ -53,6 +56,21 @@ def stored_numbers(folder):
     with h5py.File(folder / "model.weights.h5") as file:
         file.visititems(note)
     return sizes
+
+
+def files_of(folder):
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+def packaged_files(folder):
+    """Files of a folder of shipped presets that setup.cfg puts into the wheel."""
+    options = configparser.ConfigParser()
+    options.read(ROOT / "setup.cfg", "utf-8")
+    patterns = options["options.package_data"]["kftune.models"].split(",")
+    found = {
+        path for pattern in patterns for path in folder.parent.glob(pattern.strip())
+    }
+    return found & files_of(folder)
 
 
 @pytest.mark.backend
@@ -112,8 +130,11 @@ def test_weights_take_two_bytes_each(name, request, tmp_path):
 def test_a_shipped_translation_model_is_known_by_its_name(
     translator, tmp_path, monkeypatch, capsysbinary
 ):
-    monkeypatch.setattr(preset_catalog, "SHIPPED_FOLDER", tmp_path)
-    save_float16_preset(translator, tmp_path / "transformer_tiny_en_de")
+    shipped = tmp_path / "shipped"
+    monkeypatch.setattr(preset_catalog, "SHIPPED_FOLDER", shipped)
+    folder = save_float16_preset(translator, shipped / "transformer_tiny_en_de")
+    assert {"source.spm", "target.spm"} <= {path.name for path in files_of(folder)}
+    assert packaged_files(shipped) == files_of(shipped)
     listed = {preset.name: str(preset) for preset in presets()}
     line = listed["transformer_tiny_en_de"]
     assert "shipped" in line and "at hand" in line
@@ -132,10 +153,8 @@ def test_a_shipped_translation_model_is_known_by_its_name(
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 def test_shipped_presets_are_small(folder):
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) <= 16 * 2**20
-    # What package_data in setup.cfg names goes into the wheel: three levels of files.
-    assert max(len(path.relative_to(folder).parts) for path in files) <= 3
+    assert sum(path.stat().st_size for path in files_of(folder)) <= 16 * 2**20
+    assert files_of(folder) <= packaged_files(SHIPPED_FOLDER)
     sizes = stored_numbers(folder)
     assert list(sizes) == [np.dtype("float16")]
     metadata = json.loads((folder / "metadata.json").read_text("utf-8"))
