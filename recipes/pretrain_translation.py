@@ -82,14 +82,15 @@ def main(
     splits = read_splits(folder, languages)
     texts = datasets.concatenate_datasets([*splits["train"].values()])
     splits = {name: kftune.data.both_directions(rows) for name, rows in splits.items()}
-    kftune.training.open_run(out, settings, may_differ=["out", "epochs", "patience"])
-
-    tokenizer = kftune.models.train_marian_tokenizer(
-        texts["source"],
-        texts["target"],
-        vocabulary_size,
-        languages=sorted({code for pair in languages for code in pair}),
+    resumed = kftune.training.open_run(
+        out, settings, may_differ=["out", "epochs", "patience"]
     )
+
+    tokenizer = kftune.models.MarianTokenizer()
+    if not resumed:
+        codes = sorted({code for pair in languages for code in pair})
+        train_vocabulary(texts, vocabulary_size, codes, out / "vocabulary")
+    tokenizer.load_assets(out / "vocabulary")
     task = kftune.models.TransformerSeq2SeqLM(
         kftune.models.TransformerBackbone(
             tokenizer.vocabulary_size(),
@@ -152,6 +153,16 @@ def read_splits(folder, languages):
         rows, _ = kftune.data.clean_pairs(train[pair], languages=pair)
         train[pair] = kftune.data.drop_overlap(rows, tested)
     return {"train": train, "validation": read("val"), "test": test}
+
+
+def train_vocabulary(pairs, size, codes, folder):
+    """Train one vocabulary for all languages; a resumed run has it already."""
+    tokenizer = kftune.models.train_marian_tokenizer(
+        pairs["source"], pairs["target"], size, languages=codes
+    )
+    with kftune.files.write_aside(folder) as aside:
+        aside.mkdir()
+        tokenizer.save_assets(aside)
 
 
 def fit(task, batches, scored, out, **limits):
