@@ -86,11 +86,10 @@ def main(
         out, settings, may_differ=["out", "epochs", "patience"]
     )
 
-    tokenizer = kftune.models.MarianTokenizer()
-    if not resumed:
-        codes = sorted({code for pair in languages for code in pair})
-        train_vocabulary(texts, vocabulary_size, codes, out / "vocabulary")
-    tokenizer.load_assets(out / "vocabulary")
+    codes = sorted({code for pair in languages for code in pair})
+    tokenizer = get_tokenizer(
+        texts, vocabulary_size, codes, out / "vocabulary", resumed
+    )
     task = kftune.models.TransformerSeq2SeqLM(
         kftune.models.TransformerBackbone(
             tokenizer.vocabulary_size(),
@@ -155,14 +154,17 @@ def read_splits(folder, languages):
     return {"train": train, "validation": read("val"), "test": test}
 
 
-def train_vocabulary(pairs, size, codes, folder):
+def get_tokenizer(pairs, vocabulary_size, languages, folder, resumed):
     """Train one vocabulary for all languages; a resumed run has it already."""
-    tokenizer = kftune.models.train_marian_tokenizer(
-        pairs["source"], pairs["target"], size, languages=codes
-    )
-    with kftune.files.write_aside(folder) as aside:
-        aside.mkdir()
-        tokenizer.save_assets(aside)
+    if not resumed:
+        tokenizer = kftune.models.train_marian_tokenizer(
+            pairs["source"], pairs["target"], vocabulary_size, languages=languages
+        )
+        folder.mkdir(exist_ok=True)
+        tokenizer.save_assets(folder)
+    tokenizer = kftune.models.MarianTokenizer()
+    tokenizer.load_assets(folder)
+    return tokenizer
 
 
 def fit(task, batches, scored, out, **limits):
