@@ -99,7 +99,10 @@ def main(
     score = functools.partial(kftune.evaluation.perplexities, data=rows.held_out())
     fit(model, kftune.data.EndlessBatches(rows.cycle, epoch_steps), score, epochs, out)
 
-    kftune.models.save_float16_preset(backbone, tokenizer, out / "preset", dropout)
+    task = kftune.models.GPT2CausalLM(
+        backbone, kftune.models.GPT2CausalLMPreprocessor(tokenizer, context)
+    )
+    kftune.models.save_float16_preset(task, out / "preset", dropout=dropout)
     kftune.evaluation.write_results(
         out / "results.json", settings=settings, perplexity=score(model)
     )

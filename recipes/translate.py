@@ -102,27 +102,28 @@ def main(
             tokenizer, max_length, max_length
         ),
     )
-    batches = make_batches(task, pairs, max_tokens=max_tokens, seed=seed)
+    splits = {name: pairs[name] for name in ("train", "validation")}
+    batches = kftune.training.pair_batches(
+        task, splits, max_tokens=max_tokens, seed=seed
+    )
     print(batches["train"])
-    rate = kftune.training.InverseSquareRoot(learning_rate, warmup_steps)
-    task.compile(
-        keras.optimizers.Adam(rate, beta_2=0.98, global_clipnorm=1.0),
-        loss=kftune.training.SmoothedCrossentropy(label_smoothing),
-        sampler="greedy",
-        jit_compile=kftune.training.choose_jit_compile(),
+    kftune.training.compile_translation(
+        task, learning_rate, warmup_steps, label_smoothing
     )
     seconds = fit(
         task,
         batches,
         pairs["validation"],
         out,
-        averaged,
+        averaged=averaged,
         epochs=epochs,
         patience=patience,
     )
 
     task.compile(sampler=kftune.decoding.BeamSearch(num_beams))
-    scores = evaluate(task, pairs["test"], out)
+    scores = kftune.evaluation.evaluate_translation(
+        task, pairs["test"], out / "translations.tsv"
+    )
     task.save_to_preset(out / "model")
     kftune.models.save_to_hugging_face(task, out / "marian")
     kftune.evaluation.write_results(
@@ -134,36 +135,15 @@ def main(
     print(f"Written to {out}: results.json, translations.tsv, model/, marian/")
 
 
-def make_batches(task, pairs, **options):
-    """Tokenise pairs once, and batch them by the lengths of both sides."""
-    rows = {
-        name: kftune.data.tokenize_pairs(pairs[name], task.preprocessor)
-        for name in ("train", "validation")
-    }
-    return {
-        name: kftune.data.PairBuckets(
-            tokens["source_token_ids"],
-            tokens["target_token_ids"],
-            shuffle=name == "train",
-            pad_token_id=task.preprocessor.tokenizer.pad_token_id,
-            **options,
-        )
-        for name, tokens in rows.items()
-    }
-
-
-def fit(task, batches, validation, out, averaged, **limits):
+def fit(task, batches, validation, out, **options):
     """Train with BLEU on the validation pairs in the logs; average the best epochs."""
 
     def bleu(task):
-        outputs = kftune.evaluation.translate_texts(task, validation["source"])
+        outputs = kftune.decoding.translate_texts(task, validation["source"])
         return kftune.evaluation.score_translations(
             outputs, validation["target"], ["bleu"]
         ).corpus
 
-    average = kftune.training.CheckpointAverage(
-        out / "epochs", averaged, monitor="val_bleu"
-    )
     samples = kftune.training.SampleCallback(
         type(task).generate, validation["source"][:3]
     )
@@ -173,34 +153,14 @@ def fit(task, batches, validation, out, averaged, **limits):
         batches["validation"],
         out,
         monitor="val_bleu",
-        callbacks=[kftune.training.ScoreCallback(bleu), samples, average],
-        **limits,
+        callbacks=[kftune.training.ScoreCallback(bleu), samples],
+        **options,
     )
     history = kftune.training.read_history(out)
     kftune.evaluation.plot_curves(
         history, out / "curves.png", monitor="val_bleu", mode="max"
     )
-    task.load_weights(average.path)
     return seconds
-
-
-def evaluate(task, pairs, out):
-    """Translate the test pairs, keep what came out, and score it."""
-    outputs = kftune.evaluation.translate_texts(task, pairs["source"])
-    pairs.add_column("translation", outputs).to_csv(
-        out / "translations.tsv", sep="\t", index=False
-    )
-    scores = {
-        name: kftune.evaluation.score_translations(
-            outputs, pairs["target"], lowercase=name == "lower_cased"
-        )
-        for name in ("cased", "lower_cased")
-    }
-    print("\n".join(map(str, scores.values())))
-    return {
-        name: {"corpus": score.corpus, "signatures": score.signatures}
-        for name, score in scores.items()
-    }
 
 
 if __name__ == "__main__":

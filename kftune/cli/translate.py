@@ -91,7 +91,7 @@ def _load(arguments):
 
 def _translated(task, chunk, cut, arguments):
     """Output lines of numbered input lines; notes in `cut` which were too long."""
-    from kftune.evaluation.translate_texts import source_lengths, translate_texts
+    from kftune.decoding import source_lengths, translate_texts
 
     options = {
         "max_length": arguments.max_length,

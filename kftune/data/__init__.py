@@ -18,6 +18,7 @@ from kftune.data.pretraining_corpus import (
 from kftune.data.read import read
 from kftune.data.split import split
 from kftune.data.tokenize_pairs import tokenize_pairs
+from kftune.data.translation_directions import both_directions, tag_directions
 
 __all__ = [
     "PLACEHOLDER",
@@ -28,6 +29,7 @@ __all__ = [
     "PairBuckets",
     "PairCleaningReport",
     "PretrainingCorpus",
+    "both_directions",
     "class_names",
     "clean",
     "clean_pairs",
@@ -39,5 +41,6 @@ __all__ = [
     "read",
     "read_pretraining_corpora",
     "split",
+    "tag_directions",
     "tokenize_pairs",
 ]

@@ -7,22 +7,24 @@ from kftune.evaluation.baselines import (
 )
 from kftune.evaluation.classification import ClassificationScores, score_classes
 from kftune.evaluation.compare_systems import SystemComparison, compare_systems
+from kftune.evaluation.evaluate_translation import evaluate_translation
 from kftune.evaluation.perplexity import perplexities, perplexity
 from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
 from kftune.evaluation.plots import plot_confusion, plot_curves
 from kftune.evaluation.results import write_results
-from kftune.evaluation.translate_texts import source_lengths, translate_texts
 from kftune.evaluation.translation import (
     TranslationScores,
     score_sentences,
     score_translations,
 )
+from kftune.evaluation.translation_floors import score_floors, translation_memory
 
 __all__ = [
     "ClassificationScores",
     "SystemComparison",
     "TranslationScores",
     "compare_systems",
+    "evaluate_translation",
     "perplexities",
     "perplexity",
     "placeholder_fidelity",
@@ -32,9 +34,9 @@ __all__ = [
     "predict_naive_bayes",
     "score_baselines",
     "score_classes",
+    "score_floors",
     "score_sentences",
     "score_translations",
-    "source_lengths",
-    "translate_texts",
+    "translation_memory",
     "write_results",
 ]

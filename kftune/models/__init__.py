@@ -7,7 +7,6 @@ from kftune.models.fast_tokenizers import fast_tokenizer
 from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
 from kftune.models.gpt2.gpt2_causal_lm import GPT2CausalLM
 from kftune.models.gpt2.gpt2_causal_lm_preprocessor import GPT2CausalLMPreprocessor
-from kftune.models.gpt2.gpt2_preset import save_float16_preset
 from kftune.models.gpt2.gpt2_pretrainer import compile_pretrainer, gpt2_pretrainer
 from kftune.models.gpt2.gpt2_text_classifier import GPT2TextClassifier
 from kftune.models.gpt2.gpt2_text_classifier_preprocessor import (
@@ -19,6 +18,7 @@ from kftune.models.gpt2.gpt2_tokenizer_trainer import (
 )
 from kftune.models.heads import DenseHead
 from kftune.models.missing_labels import mask_missing_labels
+from kftune.models.pretrained.float16_preset import save_float16_preset
 from kftune.models.pretrained.preset_catalog import presets
 from kftune.models.pretrained.preset_folders import load_backbone, load_preprocessor
 from kftune.models.pretrained.preset_tokenizers import load_tokenizer

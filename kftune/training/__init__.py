@@ -3,12 +3,14 @@
 from kftune.training.average_weights import average_weights
 from kftune.training.checkpoint_average import CheckpointAverage
 from kftune.training.compilation_cache import use_compilation_cache
+from kftune.training.compile_translation import compile_translation
 from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
 from kftune.training.fit_run import fit_run
 from kftune.training.inverse_square_root import InverseSquareRoot
 from kftune.training.jit_compile import choose_jit_compile
 from kftune.training.optimizers import adamw, muon, spare_bias_and_norm
+from kftune.training.pair_batches import pair_batches
 from kftune.training.pretraining_rows import PretrainingRows, passages_alone
 from kftune.training.run_folder import BEST_WEIGHTS, open_run, read_history
 from kftune.training.sample_callback import SampleCallback
@@ -36,10 +38,12 @@ __all__ = [
     "adamw",
     "average_weights",
     "choose_jit_compile",
+    "compile_translation",
     "embeddings_from_teacher",
     "fit_run",
     "muon",
     "open_run",
+    "pair_batches",
     "passages_alone",
     "read_history",
     "spare_bias_and_norm",

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from kftune.training.checkpoint_average import CheckpointAverage
 from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
 from kftune.training.run_folder import BEST_WEIGHTS
@@ -19,6 +20,7 @@ def fit_run(
     monitor="val_accuracy",
     mode="max",
     patience=2,
+    averaged=None,
     callbacks=(),
 ):
     """Fits a model, goes on with a stopped run, and takes the best epoch's weights.
@@ -32,15 +34,17 @@ def fit_run(
         monitor: str, the log entry that tells the best epoch.
         mode: `"min"` or `"max"`: which end of it is good.
         patience: int, epochs without progress after which training stops.
+        averaged: int, takes the mean of the weights of so many best epochs, which
+            `CheckpointAverage` keeps in `folder/epochs`; or `None`.
         callbacks: more callbacks, which stand before those that act on the logs: a
-            `ScoreCallback` that puts `monitor` there, `CheckpointAverage`.
+            `ScoreCallback` that puts `monitor` there, `SampleCallback`.
 
     Returns:
         The `keras.callbacks.History` of the epochs that were trained now, and a dict
         of seconds: `"first_step"`, see `FirstStepTime`, and `"fit"`, the whole.
 
     Raises:
-        ValueError: If `mode` is neither `"min"` nor `"max"`.
+        ValueError: If `mode` is neither `"min"` nor `"max"`, or `averaged` less than 1.
 
     Example:
     ```python
@@ -48,6 +52,10 @@ def fit_run(
     history, seconds = fit_run(task, train, validation, "runs/a", epochs=3)
     ```
     """
+    best, averages = Path(folder) / BEST_WEIGHTS, []
+    if averaged is not None:
+        averages = [CheckpointAverage(Path(folder) / "epochs", averaged, monitor, mode)]
+        best = averages[0].path
     first_step = FirstStepTime()
     standard = standard_callbacks(folder, monitor, mode, patience)
     started = time.perf_counter()
@@ -56,8 +64,8 @@ def fit_run(
         epochs=epochs,
         validation_data=validation,
         shuffle=False,
-        callbacks=[DataPosition(train), first_step, *callbacks, *standard],
+        callbacks=[DataPosition(train), first_step, *callbacks, *averages, *standard],
     )
     seconds = {"first_step": first_step.seconds, "fit": time.perf_counter() - started}
-    model.load_weights(Path(folder) / BEST_WEIGHTS)
+    model.load_weights(best)
     return history, seconds

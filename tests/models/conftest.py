@@ -4,8 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from kftune.models import load_gpt2_tokenizer, train_gpt2_tokenizer
-from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
+from kftune.models import (
+    GPT2Backbone,
+    GPT2CausalLM,
+    GPT2CausalLMPreprocessor,
+    load_gpt2_tokenizer,
+    train_gpt2_tokenizer,
+)
 
 CORPUS = [
     "The film is good, the film isn't bad, and it's what they've said: see it.",
@@ -37,6 +42,11 @@ def gpt2_backbone():
         max_sequence_length=24,
         dropout=0,
     )
+
+
+@pytest.fixture
+def gpt2_lm(gpt2_backbone, gpt2_tokenizer):
+    return GPT2CausalLM(gpt2_backbone, GPT2CausalLMPreprocessor(gpt2_tokenizer, 24))
 
 
 @pytest.fixture

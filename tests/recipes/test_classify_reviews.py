@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from kftune.models import (
+    GPT2Backbone,
+    GPT2CausalLM,
+    GPT2CausalLMPreprocessor,
     GPT2TextClassifier,
     load_gpt2_tokenizer,
     save_float16_preset,
@@ -52,8 +55,9 @@ def preset(folder, reviews, make_backbone):
     sizes = {"vocabulary_size": 400, "hidden_dim": 16, "intermediate_dim": 32}
     backbone = make_backbone("GPT2", max_sequence_length=40, **sizes)
     train_gpt2_tokenizer([reviews.read_text()], folder / "bpe", 400)
-    tokenizer = load_gpt2_tokenizer(folder / "bpe")
-    return save_float16_preset(backbone, tokenizer, folder / "preset", dropout=0.0)
+    preprocessor = GPT2CausalLMPreprocessor(load_gpt2_tokenizer(folder / "bpe"), 40)
+    task = GPT2CausalLM(GPT2Backbone.from_keras_hub(backbone), preprocessor)
+    return save_float16_preset(task, folder / "preset", dropout=0.0)
 
 
 @pytest.fixture(scope="module")

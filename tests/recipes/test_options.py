@@ -43,6 +43,18 @@ RECIPES = Path(__file__).parents[2] / "recipes"
             },
         ),
         (
+            "pretrain_translation.py",
+            {
+                "vocabulary-size": 299,
+                "max-length": 2,
+                "max-buckets": 0,
+                "scored-pairs": 0,
+                "averaged": 0,
+                "label-smoothing": 1.0,
+                "seed": -1,
+            },
+        ),
+        (
             "train_teacher.py",
             {
                 "examples": 0,

@@ -1,30 +1,22 @@
 import csv
 import json
-import random
 
 import pytest
 import sacrebleu
 import transformers
+from toy_sentences import toy_sentences
 
 from kftune.models import TransformerSeq2SeqLM
 from kftune.training import read_history
 
 pytestmark = pytest.mark.slow
 
-ADJECTIVES = {"red": "rote", "blue": "blaue", "old": "alte", "big": "große"}
-NOUNS = {"cat": "Katze", "bee": "Biene", "cow": "Kuh", "fly": "Fliege", "owl": "Eule"}
-VERBS = {"sees": "sieht", "hears": "hört", "finds": "findet", "seeks": "sucht"}
-
 
 def write_pairs(folder, name, number, seed):
     """Sentences of one pattern, in two files."""
-    rng = random.Random(seed)
-    kinds = (ADJECTIVES, NOUNS, VERBS, ADJECTIVES, NOUNS)
-    pairs = [[rng.choice([*kind.items()]) for kind in kinds] for _ in range(number)]
-    patterns = {"en": "the {} {} {} a {} {}", "de": "die {} {} {} eine {} {}"}
-    files = [folder / f"{name}.{language}" for language in patterns]
-    for side, (file, pattern) in enumerate(zip(files, patterns.values(), strict=True)):
-        lines = [pattern.format(*(word[side] for word in pair)) for pair in pairs]
+    files = [folder / f"{name}.{language}" for language in ("en", "de")]
+    sides = zip(*toy_sentences(number, seed), strict=True)
+    for file, lines in zip(files, sides, strict=True):
         file.write_text("\n".join(lines) + "\n")
     return "+".join(map(str, files))
 

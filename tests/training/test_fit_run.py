@@ -47,14 +47,14 @@ def make_model(rate):
     return model
 
 
-def run(folder, rate, epochs, stop_in=None):
+def run(folder, rate, epochs, stop_in=None, **options):
     """Learns the length of each row; with a high rate it gets ever worse."""
     model = make_model(rate)
     lengths = np.array([[len(row) / 8] for row in ROWS], "float32")
     train = Stopping(ROWS, lengths, batch_size=6, stop_in=stop_in)
     validation = LengthBucketed(ROWS, lengths, batch_size=6, shuffle=False)
     open_run(folder, {"rate": rate})
-    settings = {"epochs": epochs, "monitor": "val_loss", "mode": "min"}
+    settings = {"epochs": epochs, "monitor": "val_loss", "mode": "min", **options}
     history, seconds = fit_run(model, train, validation, folder, **settings)
     return model.get_weights(), len(history.epoch), seconds
 
@@ -101,3 +101,20 @@ def test_a_score_of_ones_own_tells_the_best_epoch(tmp_path):
     for expected, received in zip(weights[1], model.get_weights(), strict=True):
         np.testing.assert_array_equal(received, expected)
     assert (weights[1][0] != weights[3][0]).any()
+
+
+def test_it_ends_with_the_mean_of_the_best_epochs(tmp_path):
+    """Each epoch of a falling loss is the best so far: the last two are averaged."""
+    alone = [run(tmp_path / f"{n}", rate=0.1, epochs=n)[0] for n in (3, 4)]
+    averaged, _, _ = run(tmp_path / "mean", rate=0.1, epochs=4, averaged=2)
+    losses = read_history(tmp_path / "mean")["val_loss"]
+    assert losses == sorted(losses, reverse=True)
+    for third, fourth, received in zip(*alone, averaged, strict=True):
+        np.testing.assert_allclose(received, (third + fourth) / 2, rtol=1e-5)
+    with pytest.raises(StoppedError):
+        run(tmp_path / "broken", rate=0.1, epochs=4, stop_in=3, averaged=2)
+    resumed, _, _ = run(tmp_path / "broken", rate=0.1, epochs=4, averaged=2)
+    for expected, received in zip(averaged, resumed, strict=True):
+        np.testing.assert_allclose(received, expected, rtol=1e-5)
+    with pytest.raises(ValueError, match="keep at least 1 epoch"):
+        run(tmp_path / "none", rate=0.1, epochs=1, averaged=0)

@@ -116,9 +116,12 @@ def _shipped_names():
 
 def _shipped():
     for name in _shipped_names():
-        metadata = SHIPPED_FOLDER / name / "metadata.json"
-        count = json.loads(metadata.read_text("utf-8"))["parameter_count"]
-        yield Preset(name, "shipped", True, f"{count / 1e6:.1f} M parameters")
+        task, metadata = (
+            json.loads((SHIPPED_FOLDER / name / file).read_text("utf-8"))
+            for file in ("task.json", "metadata.json")
+        )
+        size = f"{metadata['parameter_count'] / 1e6:.1f} M parameters"
+        yield Preset(name, "shipped", True, f"{task['class_name']}, {size}")
 
 
 def _fetched():

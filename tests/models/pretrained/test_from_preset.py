@@ -112,9 +112,9 @@ def test_a_name_on_the_hub(name, hugging_face, monkeypatch):
 
 
 @pytest.mark.parametrize("name", [x for x in FAMILY if FAMILY[x] == "gpt2"])
-def test_a_shipped_name(name, gpt2_backbone, gpt2_tokenizer, tmp_path, monkeypatch):
+def test_a_shipped_name(name, gpt2_lm, tmp_path, monkeypatch):
     monkeypatch.setattr(preset_catalog, "SHIPPED_FOLDER", tmp_path)
-    save_float16_preset(gpt2_backbone, gpt2_tokenizer, tmp_path / "tiny_en")
+    save_float16_preset(gpt2_lm, tmp_path / "tiny_en")
     assert isinstance(make(name, "tiny_en"), getattr(kftune.models, name))
 
 

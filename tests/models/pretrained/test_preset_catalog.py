@@ -30,6 +30,7 @@ def shipped(monkeypatch, tmp_path):
     folder = tmp_path / "shipped" / "tiny_en"
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
+    (folder / "task.json").write_text(json.dumps({"class_name": "GPT2CausalLM"}))
     (folder / "metadata.json").write_text(json.dumps({"parameter_count": 5_300_000}))
     monkeypatch.setattr(preset_catalog, "SHIPPED_FOLDER", folder.parent)
     return folder
@@ -101,7 +102,7 @@ def test_offline_says_what_is_missing(name):
 def test_the_list_says_what_is_at_hand(shipped, minilm, gpt2_base):
     lines = {preset.name: preset for preset in presets()}
     assert lines["tiny_en"].source == "shipped"
-    assert "5.3 M" in str(lines["tiny_en"])
+    assert "GPT2CausalLM, 5.3 M" in str(lines["tiny_en"])
     assert lines["minilm_l6"].at_hand
     assert lines["gpt2_base_en"].source == "KerasHub"
     assert "gpt2_large_en" not in lines

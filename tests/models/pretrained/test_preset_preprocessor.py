@@ -18,10 +18,10 @@ TEXT = "a good film"
 
 
 @pytest.fixture
-def shipped(gpt2_backbone, gpt2_tokenizer, tmp_path, monkeypatch):
+def shipped(gpt2_lm, tmp_path, monkeypatch):
     """The name of a shipped preset."""
     monkeypatch.setattr(preset_catalog, "SHIPPED_FOLDER", tmp_path)
-    save_float16_preset(gpt2_backbone, gpt2_tokenizer, tmp_path / "tiny_en")
+    save_float16_preset(gpt2_lm, tmp_path / "tiny_en")
     return "tiny_en"
 
 

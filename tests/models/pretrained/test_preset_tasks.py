@@ -15,6 +15,7 @@ from kftune.models import (
     attach_head,
     load_backbone,
     load_preprocessor,
+    save_float16_preset,
 )
 from kftune.models.pretrained import preset_catalog
 from kftune.tuning import freeze
@@ -230,11 +231,9 @@ def test_random_weights_on_request(task, saved):
 
 
 def test_weights_stored_as_float16_are_computed_in_float32(
-    gpt2_backbone, gpt2_tokenizer, tmp_path
+    gpt2_lm, gpt2_backbone, tmp_path
 ):
-    from kftune.models.gpt2.gpt2_preset import save_float16_preset
-
-    save_float16_preset(gpt2_backbone, gpt2_tokenizer, tmp_path / "half")
+    save_float16_preset(gpt2_lm, tmp_path / "half")
     task = TextClassifier.from_preset(tmp_path / "half", num_classes=2)
     assert task.backbone.dtype_policy.name == "float32"
     for weight, wanted in zip(

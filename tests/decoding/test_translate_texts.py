@@ -4,7 +4,7 @@ import types
 import pytest
 from translation_files import SOURCE, write_marian_files
 
-from kftune.evaluation.translate_texts import source_lengths, translate_texts
+from kftune.decoding import source_lengths, translate_texts
 from kftune.models import TransformerSeq2SeqLMPreprocessor
 from kftune.models.tokenizers.marian_tokenizer import MarianTokenizer
 
