@@ -28,6 +28,7 @@ from kftune.models.tokenizers.m2m100_tokenizer import M2M100Tokenizer
 from kftune.models.tokenizers.marian_tokenizer import MarianTokenizer
 from kftune.models.tokenizers.marian_tokenizer_trainer import train_marian_tokenizer
 from kftune.models.trainable_guard import TrainableGuard
+from kftune.models.transformer.target_language import into_language
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
 from kftune.models.transformer.transformer_seq2seq_lm import TransformerSeq2SeqLM
 from kftune.models.transformer.transformer_seq2seq_lm_preprocessor import (
@@ -54,6 +55,7 @@ __all__ = [
     "compile_pretrainer",
     "fast_tokenizer",
     "gpt2_pretrainer",
+    "into_language",
     "load_backbone",
     "load_gpt2_tokenizer",
     "load_preprocessor",

@@ -9,6 +9,7 @@ from kftune.training.fit_run import fit_run
 from kftune.training.inverse_square_root import InverseSquareRoot
 from kftune.training.jit_compile import choose_jit_compile
 from kftune.training.optimizers import adamw, muon, spare_bias_and_norm
+from kftune.training.pair_batches import pair_batches
 from kftune.training.pretraining_rows import PretrainingRows, passages_alone
 from kftune.training.run_folder import BEST_WEIGHTS, open_run, read_history
 from kftune.training.sample_callback import SampleCallback
@@ -40,6 +41,7 @@ __all__ = [
     "fit_run",
     "muon",
     "open_run",
+    "pair_batches",
     "passages_alone",
     "read_history",
     "spare_bias_and_norm",
