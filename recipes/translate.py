@@ -139,13 +139,7 @@ def main(
 
 def fit(task, batches, validation, out, averaged, **limits):
     """Train with BLEU on the validation pairs in the logs; average the best epochs."""
-
-    def bleu(task):
-        outputs = kftune.evaluation.translate_texts(task, validation["source"])
-        return kftune.evaluation.score_translations(
-            outputs, validation["target"], ["bleu"]
-        ).corpus
-
+    bleu = kftune.evaluation.translation_scorer(validation)
     average = kftune.training.CheckpointAverage(
         out / "epochs", averaged, monitor="val_bleu"
     )

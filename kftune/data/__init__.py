@@ -6,6 +6,7 @@ from kftune.data.drop_overlap import drop_overlap
 from kftune.data.endless_batches import EndlessBatches
 from kftune.data.labels import class_names, encode_labels
 from kftune.data.length_bucketed import LengthBucketed
+from kftune.data.message_corpora import MESSAGE_CORPORA, MessageCorpus
 from kftune.data.next_token_batches import NextTokenBatches
 from kftune.data.packing import pack
 from kftune.data.pair_buckets import PairBuckets
@@ -20,10 +21,12 @@ from kftune.data.split import split
 from kftune.data.tokenize_pairs import tokenize_pairs
 
 __all__ = [
+    "MESSAGE_CORPORA",
     "PLACEHOLDER",
     "CleaningReport",
     "EndlessBatches",
     "LengthBucketed",
+    "MessageCorpus",
     "NextTokenBatches",
     "PairBuckets",
     "PairCleaningReport",

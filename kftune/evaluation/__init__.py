@@ -9,23 +9,27 @@ from kftune.evaluation.classification import ClassificationScores, score_classes
 from kftune.evaluation.compare_systems import SystemComparison, compare_systems
 from kftune.evaluation.perplexity import perplexities, perplexity
 from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
-from kftune.evaluation.plots import plot_confusion, plot_curves
+from kftune.evaluation.plots import plot_changes, plot_confusion, plot_curves
 from kftune.evaluation.results import write_results
+from kftune.evaluation.score_systems import SystemScores, score_systems
 from kftune.evaluation.translate_texts import source_lengths, translate_texts
 from kftune.evaluation.translation import (
     TranslationScores,
     score_sentences,
     score_translations,
 )
+from kftune.evaluation.translation_scorer import translation_scorer
 
 __all__ = [
     "ClassificationScores",
     "SystemComparison",
+    "SystemScores",
     "TranslationScores",
     "compare_systems",
     "perplexities",
     "perplexity",
     "placeholder_fidelity",
+    "plot_changes",
     "plot_confusion",
     "plot_curves",
     "predict_majority",
@@ -33,8 +37,10 @@ __all__ = [
     "score_baselines",
     "score_classes",
     "score_sentences",
+    "score_systems",
     "score_translations",
     "source_lengths",
     "translate_texts",
+    "translation_scorer",
     "write_results",
 ]

@@ -17,7 +17,7 @@ TARGETS = [f"Film {i} ist{' sehr' * (i % 5)} gut" for i in range(20)]
 @pytest.fixture
 def task(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    tokenizer = train_marian_tokenizer(SOURCES, TARGETS, 285, languages=["de", "fr"])
+    tokenizer = train_marian_tokenizer(SOURCES, TARGETS, 289, languages=["de", "fr"])
     backbone = TransformerBackbone(tokenizer.vocabulary_size(), 1, 2, 8, 16)
     preprocessor = TransformerSeq2SeqLMPreprocessor(tokenizer, 32, 32)
     return TransformerSeq2SeqLM(backbone, preprocessor)
