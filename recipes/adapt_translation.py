@@ -12,7 +12,6 @@ history.csv, curves.png and logs for TensorBoard. A run that was stopped goes on
 keeps the regimes that ended.
 """
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -81,9 +80,10 @@ def main(
     systems = {}
     for regime in (UNADAPTED, *regimes):
         folder = out / re.sub(r"\W+", "_", regime)
-        systems[regime] = read_finished(folder, {**options, "regime": regime})
-        if systems[regime] is None:
-            systems[regime] = adapt(regime, folder, splits, tests, options)
+        run = {**options, "regime": regime}
+        systems[regime] = kftune.training.read_finished(folder, run) or adapt(
+            run, folder, splits, tests
+        )
 
     translations = {name: system["translations"] for name, system in systems.items()}
     scored = kftune.evaluation.score_systems(translations, tests)
@@ -120,34 +120,20 @@ def check_regimes(preset, regimes):
 
 def read_splits(corpora, language, general, seed):
     """Read and clean messages, and split them; no message stands in two parts."""
-    named = kftune.data.MESSAGE_CORPORA
-    rows = [
-        kftune.data.read(name, language=language if name in named else None)
-        for name in corpora
-    ]
-    rows, _ = kftune.data.clean_pairs(
-        datasets.concatenate_datasets(rows), keep_identical=True
-    )
+    rows = kftune.data.read_pairs(corpora, language=language)
+    rows, _ = kftune.data.clean_pairs(rows, keep_identical=True)
     rows = kftune.data.drop_overlap(rows, general)
     return dict(kftune.data.split(rows, validation=0.1, test=0.1, seed=seed))
 
 
-def read_finished(folder, settings):
-    """The results of a regime that was finished with the same settings, or None."""
-    if not (folder / "results.json").exists():
-        return None
-    results = json.loads((folder / "results.json").read_text("utf-8"))
-    return results if results["settings"] == settings else None
-
-
-def adapt(regime, folder, splits, tests, options):
+def adapt(options, folder, splits, tests):
     """Load, freeze, fit, save; translate the test sets."""
+    regime = options["regime"]
     keras.utils.set_random_seed(options["seed"])
-    settings = {**options, "regime": regime}
     if regime == "lora":
         # A backup has the factors merged into the weights, and zeros would not learn.
         shutil.rmtree(folder / "backup", ignore_errors=True)
-    kftune.training.open_run(folder, settings, may_differ=["epochs", "patience"])
+    kftune.training.open_run(folder, options, may_differ=["epochs", "patience"])
 
     length = options["max_length"]
     task = kftune.models.TransformerSeq2SeqLM.from_preset(
@@ -170,7 +156,7 @@ def adapt(regime, folder, splits, tests, options):
     }
     return kftune.evaluation.write_results(
         folder / "results.json",
-        settings=settings,
+        settings=options,
         trained=trained,
         seconds=seconds,
         translations=translations,
@@ -192,7 +178,7 @@ def freeze(task, regime, lora_rank):
         regime = "regex:^(?!.*lora_)"  # all but the factors
     report = kftune.tuning.freeze(task, regime)
     print(report)
-    return report.trainable_params / (report.trainable_params + report.frozen_params)
+    return report.trained_share
 
 
 def fit(task, splits, folder, code, options):

@@ -17,6 +17,7 @@ from kftune.data.pretraining_corpus import (
     read_pretraining_corpora,
 )
 from kftune.data.read import read
+from kftune.data.read_pairs import read_pairs
 from kftune.data.split import split
 from kftune.data.tokenize_pairs import tokenize_pairs
 
@@ -40,6 +41,7 @@ __all__ = [
     "load_corpora",
     "pack",
     "read",
+    "read_pairs",
     "read_pretraining_corpora",
     "split",
     "tokenize_pairs",

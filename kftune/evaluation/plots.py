@@ -161,7 +161,9 @@ def _label_changes(axes, systems, unit, pale):
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.legend(framealpha=0.9, edgecolor="none", labelcolor=TEXT)
+    legend = axes.legend(framealpha=0.9, edgecolor="none", labelcolor=TEXT)
+    for handle in legend.legend_handles:  # that of a pale bar would be pale
+        handle.set_alpha(1.0)
 
 
 def _best_epoch(values, mode):

@@ -97,7 +97,7 @@ class SystemScores:
             row += [f"{self.placeholders[system][t]:.1%}" for t in has_placeholders]
             lines.append(row)
         table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-        return f"{table}\n\n\\* differs from {base}, p < {_SURE} (see the signatures)"
+        return f"{table}\n\n\\* differs from {base!r}, p < {_SURE}"
 
     def _cell(self, system, test, metric):
         star = "*" if self.is_sure(system, test, metric) else ""

@@ -57,6 +57,27 @@ def open_run(folder, settings, may_differ=()):
     return resumed
 
 
+def read_finished(folder, settings):
+    """Read the results of a run that ended, if it had the same settings.
+
+    For recipes of several runs, which need not repeat those that ended.
+
+    Args:
+        folder: str or path of the run.
+        settings: dict, those that `kftune.evaluation.write_results` was given.
+
+    Returns:
+        Dict of `results.json`, or `None` if there is none, or if it is of other
+        settings.
+    """
+    path = Path(folder) / RESULTS
+    if not path.exists():
+        return None
+    results = json.loads(path.read_text("utf-8"))
+    same = results["settings"] == json.loads(json.dumps(settings, default=str))
+    return results if same else None
+
+
 def read_history(folder):
     """Read what each epoch of a run logged, those before a stop included.
 
