@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from kftune.training.run_folder import open_run, read_history
+from kftune.evaluation import write_results
+from kftune.training.run_folder import open_run, read_finished, read_history
 
 
 def stopped(folder, settings):
@@ -20,6 +21,17 @@ def test_a_stopped_run_goes_on_with_the_same_settings(tmp_path, capsys):
     assert (tmp_path / "best.weights.h5").exists()
     # The next epoch's line does not go on in one that a kill has cut off.
     assert (tmp_path / "history.csv").read_text().endswith("1,1.5\n")
+
+
+def test_a_run_that_ended_is_found_by_its_settings(tmp_path):
+    settings = {"epochs": 3, "out": tmp_path, "rates": (0.1, 0.2)}
+    assert read_finished(tmp_path, settings) is None
+    written = write_results(tmp_path / "results.json", settings=settings, bleu=12.5)
+    assert read_finished(tmp_path, settings) == written
+    assert written["bleu"] == 12.5
+    assert read_finished(tmp_path, {**settings, "epochs": 4}) is None
+    open_run(tmp_path, settings)
+    assert read_finished(tmp_path, settings) is None
 
 
 def test_other_settings_are_refused_all_at_once(tmp_path):

@@ -1,0 +1,82 @@
+import csv
+import json
+
+import pytest
+import sacrebleu
+from toy_pairs import save_tiny_preset, write_pairs
+
+from kftune.models import TransformerSeq2SeqLM
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def out(run_recipe, tmp_path_factory):
+    """A run that was killed in its second regime, and went on."""
+    folder = tmp_path_factory.mktemp("adapt")
+    save_tiny_preset(folder / "preset", languages=["de"])
+    options = {
+        "preset": folder / "preset",
+        "corpora": write_pairs(folder, "messages", 300, 1),
+        "general-test": write_pairs(folder, "general", 20, 2),
+        "learning-rate": 5e-3,
+        "max-tokens": 512,
+        "max-length": 24,
+        "epochs": 8,
+        "num-beams": 2,
+        "out": folder / "out",
+    }
+    command = [part for name, v in options.items() for part in (f"--{name}", v)]
+    command += ["--regimes", "encoder", "lora"]
+    run_recipe("adapt_translation.py", *command, kill_after_epoch=3)
+    assert not (folder / "out" / "results.json").exists()
+    unadapted = folder / "out" / "unadapted" / "results.json"
+    before = unadapted.stat().st_mtime_ns
+    printed = run_recipe("adapt_translation.py", *command)
+    assert "encoder: going on after 4 epochs" in printed
+    assert unadapted.stat().st_mtime_ns == before
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def results(out):
+    return json.loads((out / "results.json").read_text())
+
+
+def columns(path):
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def test_every_regime_is_scored_on_both_test_sets(out, results):
+    systems = ["unadapted", "encoder", "lora"]
+    for test in ("in domain", "general"):
+        texts = columns(out / f"{test.replace(' ', '_')}.tsv")
+        assert list(texts) == ["source", "target", *systems]
+        assert len(texts["source"]) == results["rows"][test]
+        for system in systems:
+            expected = sacrebleu.corpus_bleu(texts[system], [texts["target"]]).score
+            assert results["test"]["scores"][system][test]["bleu"] == pytest.approx(
+                expected
+            )
+    bleu = {s: results["test"]["scores"][s]["in domain"]["bleu"] for s in systems}
+    assert bleu["encoder"] > 20 > bleu["unadapted"]
+    assert results["test"]["p_values"]["encoder"]["in domain"]["bleu"] < 0.05
+    assert results["trained"]["unadapted"] == 0
+    assert 0 < results["trained"]["lora"] < results["trained"]["encoder"] < 1
+    rows = [row.split(" | ")[0] for row in results["table"].splitlines()]
+    assert rows[2:5] == [f"| {system}" for system in systems]
+    for name in ("changes.png", "encoder/curves.png", "lora/curves.png"):
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("regime", ["encoder", "lora"])
+def test_each_model_loads_and_translates_as_it_was_scored(out, regime):
+    texts = columns(out / "in_domain.tsv")
+    task = TransformerSeq2SeqLM.from_preset(out / regime / "model")
+    assert not any("lora" in weight.name for weight in task.weights)
+    task.compile(sampler="greedy")
+    outputs = task.generate(texts["source"], max_length=24, target_language="de")
+    same = sum(a == b for a, b in zip(outputs, texts[regime], strict=True))
+    assert same > 0.6 * len(outputs)  # a beam search may find others
