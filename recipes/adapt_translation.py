@@ -72,8 +72,8 @@ def main(
     settings = dict(locals())
     kftune.training.use_compilation_cache()
     options = {k: v for k, v in settings.items() if k not in ("regimes", "out")}
-    check_regimes(preset, regimes)
     general = kftune.data.read(general_test)
+    check(preset, regimes, general)
     splits = read_splits(corpora, language, general, split_seed)
     tests = {"in domain": splits.pop("test"), "general": general}
 
@@ -110,8 +110,9 @@ def main(
     print(f"Written to {out}: results.json, changes.png, in_domain.tsv, general.tsv")
 
 
-def check_regimes(preset, regimes):
-    """Try all policies, so that a misspelt one ends the run now and not hours later."""
+def check(preset, regimes, general):
+    """End the run now and not hours later: misspelt policies, blank references."""
+    kftune.evaluation.score_translations(general["source"], general["target"], "bleu")
     task = kftune.models.TransformerSeq2SeqLM.from_preset(preset)
     for regime in regimes:
         if regime != "lora":

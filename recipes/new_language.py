@@ -116,6 +116,8 @@ def read_splits(train, validation, test, language, seed):
     given = {"validation": validation, "test": test}
     given = {name: kftune.data.read(file) for name, file in given.items() if file}
     for part in given.values():
+        # Blank references end the run now and not hours later.
+        kftune.evaluation.score_translations(part["source"], part["target"], "bleu")
         rows = kftune.data.drop_overlap(rows, part)
     shares = {name: 0 if name in given else 0.1 for name in ("validation", "test")}
     return {**kftune.data.split(rows, **shares, seed=seed), **given}

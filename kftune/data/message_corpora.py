@@ -42,6 +42,12 @@ class MessageCorpus:
         languages: `tuple` of `str`. Those it is translated into, as it names them.
         has_identifiers: `bool`. True: `msgid` may be an identifier, and the English
             text stands in a comment, `Default: "text"`.
+
+    Example:
+    ```python
+    MESSAGE_CORPORA["django"].languages  # ("af", "am", "ar", ...)
+    MESSAGE_CORPORA["django"].read("de")[0]["target"]  # "Afrikaans"
+    ```
     """
 
     name: str
