@@ -77,6 +77,7 @@ def main(
     splits = read_splits(corpora, language, general, split_seed)
     tests = {"in domain": splits.pop("test"), "general": general}
 
+    kftune.training.open_runs(out)
     systems = {}
     for regime in (UNADAPTED, *regimes):
         folder = out / re.sub(r"\W+", "_", regime)

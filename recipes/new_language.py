@@ -76,6 +76,7 @@ def main(
     targets = splits["train"]["target"]
     tokenizer = kftune.models.train_marian_tokenizer(targets, targets, vocabulary_size)
 
+    kftune.training.open_runs(out)
     options = {name: value for name, value in settings.items() if name != "out"}
     systems = {}
     for system in (SCRATCH, PRESET):

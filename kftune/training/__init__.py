@@ -14,6 +14,7 @@ from kftune.training.pretraining_rows import PretrainingRows, passages_alone
 from kftune.training.run_folder import (
     BEST_WEIGHTS,
     open_run,
+    open_runs,
     read_finished,
     read_history,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "fit_run",
     "muon",
     "open_run",
+    "open_runs",
     "pair_batches",
     "passages_alone",
     "read_finished",

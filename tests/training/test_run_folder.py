@@ -3,7 +3,12 @@ import math
 import pytest
 
 from kftune.evaluation import write_results
-from kftune.training.run_folder import open_run, read_finished, read_history
+from kftune.training.run_folder import (
+    open_run,
+    open_runs,
+    read_finished,
+    read_history,
+)
 
 
 def stopped(folder, settings):
@@ -32,6 +37,20 @@ def test_a_run_that_ended_is_found_by_its_settings(tmp_path):
     assert read_finished(tmp_path, {**settings, "epochs": 4}) is None
     open_run(tmp_path, settings)
     assert read_finished(tmp_path, settings) is None
+
+
+def test_runs_that_were_stopped_go_on_and_those_that_ended_are_made_anew(tmp_path):
+    settings = {"epochs": 3}
+    open_runs(tmp_path / "out")
+    write_results(tmp_path / "out" / "a" / "results.json", settings=settings)
+    open_runs(tmp_path / "out")
+    assert read_finished(tmp_path / "out" / "a", settings) is not None
+    write_results(tmp_path / "out" / "results.json", settings=settings)
+    (tmp_path / "out" / "a" / "best.weights.h5").write_text("weights")
+    open_runs(tmp_path / "out")
+    assert read_finished(tmp_path / "out" / "a", settings) is None
+    assert not (tmp_path / "out" / "results.json").exists()
+    assert (tmp_path / "out" / "a" / "best.weights.h5").exists()
 
 
 def test_other_settings_are_refused_all_at_once(tmp_path):
