@@ -102,10 +102,7 @@ def main(
             tokenizer, max_length, max_length
         ),
     )
-    splits = {name: pairs[name] for name in ("train", "validation")}
-    batches = kftune.training.pair_batches(
-        task, splits, max_tokens=max_tokens, seed=seed
-    )
+    batches = make_batches(task, pairs, max_tokens=max_tokens, seed=seed)
     print(batches["train"])
     rate = kftune.training.InverseSquareRoot(learning_rate, warmup_steps)
     task.compile(
@@ -137,9 +134,33 @@ def main(
     print(f"Written to {out}: results.json, translations.tsv, model/, marian/")
 
 
+def make_batches(task, pairs, **options):
+    """Tokenise pairs once, and batch them by the lengths of both sides."""
+    rows = {
+        name: kftune.data.tokenize_pairs(pairs[name], task.preprocessor)
+        for name in ("train", "validation")
+    }
+    return {
+        name: kftune.data.PairBuckets(
+            tokens["source_token_ids"],
+            tokens["target_token_ids"],
+            shuffle=name == "train",
+            pad_token_id=task.preprocessor.tokenizer.pad_token_id,
+            **options,
+        )
+        for name, tokens in rows.items()
+    }
+
+
 def fit(task, batches, validation, out, averaged, **limits):
     """Train with BLEU on the validation pairs in the logs; average the best epochs."""
-    bleu = kftune.evaluation.translation_scorer(validation)
+
+    def bleu(task):
+        outputs = kftune.evaluation.translate_texts(task, validation["source"])
+        return kftune.evaluation.score_translations(
+            outputs, validation["target"], ["bleu"]
+        ).corpus
+
     average = kftune.training.CheckpointAverage(
         out / "epochs", averaged, monitor="val_bleu"
     )

@@ -1,15 +1,32 @@
 import csv
 import json
+import random
 
 import pytest
 import sacrebleu
 import transformers
-from toy_pairs import write_pairs
 
 from kftune.models import TransformerSeq2SeqLM
 from kftune.training import read_history
 
 pytestmark = pytest.mark.slow
+
+ADJECTIVES = {"red": "rote", "blue": "blaue", "old": "alte", "big": "große"}
+NOUNS = {"cat": "Katze", "bee": "Biene", "cow": "Kuh", "fly": "Fliege", "owl": "Eule"}
+VERBS = {"sees": "sieht", "hears": "hört", "finds": "findet", "seeks": "sucht"}
+
+
+def write_pairs(folder, name, number, seed):
+    """Sentences of one pattern, in two files."""
+    rng = random.Random(seed)
+    kinds = (ADJECTIVES, NOUNS, VERBS, ADJECTIVES, NOUNS)
+    pairs = [[rng.choice([*kind.items()]) for kind in kinds] for _ in range(number)]
+    patterns = {"en": "the {} {} {} a {} {}", "de": "die {} {} {} eine {} {}"}
+    files = [folder / f"{name}.{language}" for language in patterns]
+    for side, (file, pattern) in enumerate(zip(files, patterns.values(), strict=True)):
+        lines = [pattern.format(*(word[side] for word in pair)) for pair in pairs]
+        file.write_text("\n".join(lines) + "\n")
+    return "+".join(map(str, files))
 
 
 @pytest.fixture(scope="module")
