@@ -33,7 +33,7 @@ def main(
     validation: str | None = None,
     test: str | None = None,
     language: str = "fr",
-    vocabulary_size: Annotated[int, types.at_least(300)] = 4000,
+    vocabulary_size: Annotated[int, types.at_least(260)] = 4000,
     freeze: str = "encoder",
     copy_decoder: bool = False,
     learning_rate: types.PositiveFloat = 2e-3,

@@ -20,7 +20,7 @@ def folder(run_recipe, tmp_path_factory):
         "preset": folder / "preset",
         "train": write_pairs(folder, "train", 400, 1),
         "test": write_pairs(folder, "test", 20, 2),
-        "vocabulary-size": 300,
+        "vocabulary-size": 288,
         "learning-rate": 5e-3,
         "warmup-steps": 20,
         "max-tokens": 256,

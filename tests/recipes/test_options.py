@@ -60,7 +60,7 @@ RECIPES = Path(__file__).parents[2] / "recipes"
         (
             "new_language.py --preset a",
             {
-                "vocabulary-size": 299,
+                "vocabulary-size": 259,
                 "learning-rate": 0.0,
                 "warmup-steps": 0,
                 "label-smoothing": 1.0,
