@@ -61,7 +61,7 @@ def test_every_regime_is_scored_on_both_test_sets(out, results):
                 expected
             )
     bleu = {s: results["test"]["scores"][s]["in domain"]["bleu"] for s in systems}
-    assert bleu["nothing"] > 20 > bleu["unadapted"]
+    assert bleu["nothing"] > 3 > bleu["unadapted"]
     assert results["test"]["p_values"]["nothing"]["in domain"]["bleu"] < 0.05
     assert results["trained"]["unadapted"] == 0
     assert 0 < results["trained"]["lora"] < 0.5 < results["trained"]["nothing"] == 1
