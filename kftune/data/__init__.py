@@ -6,6 +6,7 @@ from kftune.data.drop_overlap import drop_overlap
 from kftune.data.endless_batches import EndlessBatches
 from kftune.data.labels import class_names, encode_labels
 from kftune.data.length_bucketed import LengthBucketed
+from kftune.data.message_corpora import MESSAGE_CORPORA, MessageCorpus
 from kftune.data.next_token_batches import NextTokenBatches
 from kftune.data.packing import pack
 from kftune.data.pair_buckets import PairBuckets
@@ -16,15 +17,18 @@ from kftune.data.pretraining_corpus import (
     read_pretraining_corpora,
 )
 from kftune.data.read import read
+from kftune.data.read_pairs import read_pairs
 from kftune.data.split import split
 from kftune.data.tokenize_pairs import tokenize_pairs
 from kftune.data.translation_directions import both_directions, tag_directions
 
 __all__ = [
+    "MESSAGE_CORPORA",
     "PLACEHOLDER",
     "CleaningReport",
     "EndlessBatches",
     "LengthBucketed",
+    "MessageCorpus",
     "NextTokenBatches",
     "PairBuckets",
     "PairCleaningReport",
@@ -39,6 +43,7 @@ __all__ = [
     "load_corpora",
     "pack",
     "read",
+    "read_pairs",
     "read_pretraining_corpora",
     "split",
     "tag_directions",

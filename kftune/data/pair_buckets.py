@@ -42,6 +42,8 @@ class PairBuckets(BucketedBatches):
         drop_remainder: `bool`. Leave out the one batch that is not full; which pairs
             that is differs by epoch.
         pad_token_id: `int`. Stands behind the end of a row.
+        target_pad_token_id: `int` or `None`. The same for targets, if they have a
+            vocabulary of their own.
 
     Raises:
         ValueError: if there are not as many targets as sources, a row is too short or
@@ -70,9 +72,12 @@ class PairBuckets(BucketedBatches):
         seed=0,
         drop_remainder=False,
         pad_token_id=0,
+        target_pad_token_id=None,
     ):
+        if target_pad_token_id is None:
+            target_pad_token_id = pad_token_id
         self._sources = TokenisedRows(source_rows, pad_token_id=pad_token_id)
-        self._targets = TokenisedRows(target_rows, pad_token_id=pad_token_id)
+        self._targets = TokenisedRows(target_rows, pad_token_id=target_pad_token_id)
         lengths = _pair_lengths(self._sources.lengths, self._targets.lengths)
         if boundaries is None:
             boundaries = learn_pair_boundaries(lengths, max_buckets)

@@ -7,7 +7,7 @@ from pathlib import Path
 import datasets
 
 from kftune.data.arrow_cache import dataset_from_parquet, dataset_from_rows
-from kftune.data.corpora import CORPORA
+from kftune.data.corpora import CORPORA, read_corpus
 from kftune.data.gettext_catalogue import read_po
 from kftune.data.numeric_column import with_numbers
 from kftune.data.row_readers import ROWS, TABLES, read_parallel
@@ -27,6 +27,7 @@ def read(
     encoding="utf-8",
     hub_config=None,
     hub_split="train",
+    language=None,
 ):
     """Reads labelled, parallel or plain text from wherever it is.
 
@@ -38,8 +39,9 @@ def read(
     Args:
         source: one of
 
-            - the name of a corpus: `"rotten_tomatoes"`, `"python_docs"`. It wins over
-              a file or a hub dataset of the same name.
+            - the name of a corpus: `"rotten_tomatoes"`, `"python_docs"`, or one of
+              messages, which needs a `language`: `"django"`, `"plone"`. It wins over a
+              file or a hub dataset of the same name.
             - a file (`str` or `Path`): `.csv`, `.tsv` (quotes are ordinary
               characters), `.jsonl`, `.ndjson`, `.parquet`, `.txt` (one row a line) or
               `.po` (finished translations), each also with `.gz`, `.xz` or `.bz2`
@@ -57,6 +59,8 @@ def read(
         encoding: `str`. Encoding of text files.
         hub_config: `str` or `None`. Configuration of a hub dataset.
         hub_split: `str`. Split of a hub dataset, such as `"train"` or `"train[:10%]"`.
+        language: `str` or `None`. Into which language a corpus of messages is
+            translated, such as `"de"` or `"pt_BR"`.
 
     Returns:
         `datasets.Dataset`.
@@ -66,7 +70,8 @@ def read(
         ConnectionError: if a corpus or the hub cannot be reached.
         ModuleNotFoundError: if a corpus is to be downloaded and there is no pip.
         ValueError: if the suffix or a column is unknown, or the content is damaged;
-            the message names file and line.
+            the message names file and line. If a language is missing, unknown, or goes
+            with no such source.
 
     Example:
     ```python
@@ -80,7 +85,12 @@ def read(
     """
     files = _files(source)
     if files is None and source in CORPORA:
-        dataset = CORPORA[source]()
+        dataset = read_corpus(source, language)
+    elif language is not None:
+        raise ValueError(
+            f"Expected a language with a corpus ({', '.join(CORPORA)}) alone. "
+            f"Received: language={language!r} with {source}"
+        )
     elif files is None:
         dataset = _read_hub(source, hub_config, hub_split)
     elif len(files) == 2:
@@ -106,7 +116,7 @@ def _files(source):
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         raise FileNotFoundError(
-            f"Expected a file, a corpus ({', '.join(sorted(CORPORA))}) or the name of "
+            f"Expected a file, a corpus ({', '.join(CORPORA)}) or the name of "
             f"a hub dataset (owner/name). Received: {missing}, where there is no file."
         )
     if len(paths) != 2 and (len(paths) > 2 or isinstance(source, list | tuple)):
@@ -164,7 +174,7 @@ def _read_hub(name, config, split):
     """Loads a hub dataset and says in our words what went wrong."""
     asked = (
         f"{name!r} (configuration {config!r}, split {split!r}), which is no file and "
-        f"no corpus ({', '.join(sorted(CORPORA))})"
+        f"no corpus ({', '.join(CORPORA)})"
     )
     try:
         return datasets.load_dataset(name, config, split=split)

@@ -10,24 +10,28 @@ from kftune.evaluation.compare_systems import SystemComparison, compare_systems
 from kftune.evaluation.evaluate_translation import evaluate_translation
 from kftune.evaluation.perplexity import perplexities, perplexity
 from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
-from kftune.evaluation.plots import plot_confusion, plot_curves
+from kftune.evaluation.plots import plot_changes, plot_confusion, plot_curves
 from kftune.evaluation.results import write_results
+from kftune.evaluation.score_systems import SystemScores, score_systems
 from kftune.evaluation.translation import (
     TranslationScores,
     score_sentences,
     score_translations,
 )
 from kftune.evaluation.translation_floors import score_floors, translation_memory
+from kftune.evaluation.translation_scorer import translation_scorer
 
 __all__ = [
     "ClassificationScores",
     "SystemComparison",
+    "SystemScores",
     "TranslationScores",
     "compare_systems",
     "evaluate_translation",
     "perplexities",
     "perplexity",
     "placeholder_fidelity",
+    "plot_changes",
     "plot_confusion",
     "plot_curves",
     "predict_majority",
@@ -36,7 +40,9 @@ __all__ = [
     "score_classes",
     "score_floors",
     "score_sentences",
+    "score_systems",
     "score_translations",
     "translation_memory",
+    "translation_scorer",
     "write_results",
 ]

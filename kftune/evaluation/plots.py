@@ -1,4 +1,4 @@
-"""Figures of a run: its learning curves and its confusion matrix."""
+"""Figures of a run: learning curves, confusion matrix, changes to a baseline."""
 
 import numpy as np
 from matplotlib.colors import PowerNorm
@@ -100,6 +100,70 @@ def plot_confusion(confusion, names, path, *, title="Confusion matrix"):
     bar.set_label("share of the true class", color=TEXT)
     bar.outline.set_visible(False)
     _save(figure, path)
+
+
+def plot_changes(changes, path, *, title="Changes", unit="BLEU", unsure=()):
+    """Draws how far systems are from a baseline, on one test set or two.
+
+    A row a system, a bar a test set: to the right of the middle line it is better than
+    the baseline, to the left worse.
+
+    Args:
+        changes: `dict` of system → `dict` of test set → `float`, its score less that of
+            the baseline. All have the same test sets.
+        path: `str` or `Path` of the PNG file.
+        title: `str`.
+        unit: `str`. What the scores are in.
+        unsure: pairs `(system, test set)` whose bars are drawn pale: chance may have
+            made the difference.
+
+    Raises:
+        ValueError: if there is no system, or if they have other test sets.
+
+    Example:
+    ```python
+    changes = {"lora": {"in domain": 9.1, "general": -0.4}}
+    plot_changes(changes, "changes.png", unsure=[("lora", "general")])
+    ```
+    """
+    tests = list(next(iter(changes.values()), ()))
+    if not 1 <= len(tests) <= 2 or any(list(c) != tests for c in changes.values()):
+        raise ValueError(
+            "Expected one test set or two, the same for all systems. Received: "
+            f"{ {name: list(values) for name, values in changes.items()} }"
+        )
+    figure = Figure(figsize=(8.4, 1.7 + 0.75 * len(changes)), layout="constrained")
+    axes = figure.subplots()
+    height = 0.7 / len(tests)
+    for number, (test, color) in enumerate(
+        zip(tests, (TRAINING, VALIDATION), strict=False)
+    ):
+        rows = np.arange(len(changes)) + (number - (len(tests) - 1) / 2) * height
+        values = [values[test] for values in changes.values()]
+        bars = axes.barh(rows, values, 0.92 * height, color=color, label=test)
+        axes.bar_label(bars, fmt="%+.1f", padding=4, color=TEXT, fontsize=9)
+        for bar, system in zip(bars, changes, strict=True):
+            bar.set_alpha(0.35 if (system, test) in set(unsure) else 1.0)
+    _label_changes(axes, list(changes), unit, pale=bool(unsure))
+    axes.set_title(title, color=TEXT, fontsize=13, pad=12, parse_math=False)
+    _save(figure, path)
+
+
+def _label_changes(axes, systems, unit, pale):
+    """Names of the systems, the line of the baseline and the legend."""
+    axes.axvline(0, color=TEXT, linewidth=1)
+    axes.set_yticks(range(len(systems)), systems, color=TEXT, parse_math=False)
+    axes.invert_yaxis()
+    note = "   (pale: chance may have made it)" if pale else ""
+    axes.set_xlabel(f"change of {unit}{note}", color=TEXT)
+    axes.margins(x=0.15)
+    axes.grid(axis="x", color=FAINT, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    legend = axes.legend(framealpha=0.9, edgecolor="none", labelcolor=TEXT)
+    for handle in legend.legend_handles:  # that of a pale bar would be pale
+        handle.set_alpha(1.0)
 
 
 def _best_epoch(values, mode):

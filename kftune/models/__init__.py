@@ -28,6 +28,8 @@ from kftune.models.tokenizers.m2m100_tokenizer import M2M100Tokenizer
 from kftune.models.tokenizers.marian_tokenizer import MarianTokenizer
 from kftune.models.tokenizers.marian_tokenizer_trainer import train_marian_tokenizer
 from kftune.models.trainable_guard import TrainableGuard
+from kftune.models.transformer.new_target import with_new_target
+from kftune.models.transformer.target_language import into_language
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
 from kftune.models.transformer.transformer_seq2seq_lm import TransformerSeq2SeqLM
 from kftune.models.transformer.transformer_seq2seq_lm_preprocessor import (
@@ -54,6 +56,7 @@ __all__ = [
     "compile_pretrainer",
     "fast_tokenizer",
     "gpt2_pretrainer",
+    "into_language",
     "load_backbone",
     "load_gpt2_tokenizer",
     "load_preprocessor",
@@ -64,4 +67,5 @@ __all__ = [
     "save_to_hugging_face",
     "train_gpt2_tokenizer",
     "train_marian_tokenizer",
+    "with_new_target",
 ]

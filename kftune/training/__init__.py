@@ -12,7 +12,13 @@ from kftune.training.jit_compile import choose_jit_compile
 from kftune.training.optimizers import adamw, muon, spare_bias_and_norm
 from kftune.training.pair_batches import pair_batches
 from kftune.training.pretraining_rows import PretrainingRows, passages_alone
-from kftune.training.run_folder import BEST_WEIGHTS, open_run, read_history
+from kftune.training.run_folder import (
+    BEST_WEIGHTS,
+    open_run,
+    open_runs,
+    read_finished,
+    read_history,
+)
 from kftune.training.sample_callback import SampleCallback
 from kftune.training.score_callback import ScoreCallback
 from kftune.training.smoothed_crossentropy import SmoothedCrossentropy
@@ -43,8 +49,10 @@ __all__ = [
     "fit_run",
     "muon",
     "open_run",
+    "open_runs",
     "pair_batches",
     "passages_alone",
+    "read_finished",
     "read_history",
     "spare_bias_and_norm",
     "split_batches",

@@ -1,38 +1,47 @@
 """From splits of text pairs to the batches that an encoder-decoder is trained on."""
 
 from kftune.data import PairBuckets, tokenize_pairs
+from kftune.models import into_language
 
 
-def pair_batches(task, splits, **options):
+def pair_batches(task, splits, *, target_language=None, **options):
     """Tokenises text pairs once and batches them by the lengths of both sides.
 
     Args:
         task: `kftune.models.TransformerSeq2SeqLM` with a preprocessor.
-        splits: dict of name to `datasets.Dataset` with the columns `source` and
-            `target`.
+        splits: `datasets.DatasetDict` of `kftune.data.split`, or `dict` of name to
+            `datasets.Dataset`, with the columns `source` and `target`.
+        target_language: str or `None`. The language of the targets, for a model that
+            is told, as by `generate`.
         **options: of `kftune.data.PairBuckets`: `batch_size` or `max_tokens`, `seed`.
 
     Returns:
-        Dict of name to `kftune.data.PairBuckets`. `"train"` is shuffled; the others are
-        not.
+        Dict of name to `kftune.data.PairBuckets`. `"train"` is shuffled; the others
+        keep their order.
+
+    Raises:
+        ValueError: if the tokenizer knows no languages, or not this one.
 
     Example:
     ```python
-    batches = kftune.training.pair_batches(task, splits, max_tokens=8192)
+    batches = kftune.training.pair_batches(task, splits, max_tokens=4096)
     task.fit(batches["train"], validation_data=batches["validation"], shuffle=False)
     ```
     """
-    pad_token_id = task.preprocessor.tokenizer.pad_token_id
-    tokens = {
-        name: tokenize_pairs(pairs, task.preprocessor) for name, pairs in splits.items()
-    }
-    return {
-        name: PairBuckets(
-            rows["source_token_ids"],
-            rows["target_token_ids"],
+    preprocessor, tokenizer = task.preprocessor, task.preprocessor.tokenizer
+
+    def batched(name, rows):
+        sources, targets = rows["source"][:], rows["target"][:]
+        with into_language(preprocessor, sources, target_language) as told:
+            pairs = rows.from_dict({"source": told, "target": targets})
+            tokens = tokenize_pairs(pairs, preprocessor)
+        return PairBuckets(
+            tokens["source_token_ids"],
+            tokens["target_token_ids"],
             shuffle=name == "train",
-            pad_token_id=pad_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            target_pad_token_id=getattr(tokenizer, "target_pad_token_id", None),
             **options,
         )
-        for name, rows in tokens.items()
-    }
+
+    return {name: batched(name, rows) for name, rows in splits.items()}

@@ -57,6 +57,44 @@ def open_run(folder, settings, may_differ=()):
     return resumed
 
 
+def open_runs(folder):
+    """Make ready a folder of several runs, which goes on if it was stopped.
+
+    If the folder itself has a `results.json`, all runs in it ended, and are made anew:
+    their results are cleared away, so that `read_finished` finds none.
+
+    Args:
+        folder: str or path, made when missing; each run has a folder in it.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / RESULTS).exists():
+        for path in folder.glob(f"*/{RESULTS}"):
+            path.unlink()
+        (folder / RESULTS).unlink()
+
+
+def read_finished(folder, settings):
+    """Read the results of a run that ended, if it had the same settings.
+
+    For recipes of several runs: when they go on, those that ended are not repeated.
+
+    Args:
+        folder: str or path of the run.
+        settings: dict, those that `kftune.evaluation.write_results` was given.
+
+    Returns:
+        Dict of `results.json`, or `None` if there is none, or if it is of other
+        settings.
+    """
+    path = Path(folder) / RESULTS
+    if not path.exists():
+        return None
+    results = json.loads(path.read_text("utf-8"))
+    same = results["settings"] == json.loads(json.dumps(settings, default=str))
+    return results if same else None
+
+
 def read_history(folder):
     """Read what each epoch of a run logged, those before a stop included.
 

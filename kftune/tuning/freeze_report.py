@@ -51,6 +51,11 @@ class FreezeReport:
     optimizer_bytes: int | None
     blocks: tuple[BlockCount, ...]
 
+    @property
+    def trained_share(self):
+        """`float`, 0 to 1: which share of the parameters is trained."""
+        return self.trainable_params / (self.trainable_params + self.frozen_params)
+
     def __str__(self):
         """The table: a line a block, the sum and the optimizer's memory."""
         total = BlockCount("all", self.trainable_params, self.frozen_params)

@@ -27,6 +27,26 @@ def test_options_by_dash_and_underscore(argv, expected):
     assert run_recipe(main, argv) == expected
 
 
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ([], (["django"], 3)),
+        (["--corpora", "plone"], (["plone"], 3)),
+        (
+            ["--corpora", "a.en+a.de", "my b.po", "--epochs", "2"],
+            (["a.en+a.de", "my b.po"], 2),
+        ),
+        (["--epochs", "2", "--corpora=[a, b]"], (["a", "b"], 2)),
+    ],
+)
+def test_a_list_takes_one_value_or_several(argv, expected):
+    def main(corpora: list[str] = ["django"], epochs: PositiveInt = 3):  # noqa: B006
+        """Do it."""
+        return corpora, epochs
+
+    assert run_recipe(main, argv) == expected
+
+
 def test_a_config_file_holds_options_and_later_options_win(tmp_path):
     config = tmp_path / "settings.yaml"
     config.write_text("batch_size: 8\nrate: 2.0e-5\n")

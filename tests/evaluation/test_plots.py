@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from kftune.evaluation import plots
-from kftune.evaluation.plots import plot_confusion, plot_curves
+from kftune.evaluation.plots import plot_changes, plot_confusion, plot_curves
 
 HISTORY = {
     "accuracy": [0.6, 0.7, 0.8],
@@ -117,3 +117,44 @@ def test_class_without_rows_is_drawn(tmp_path, figures):
 def test_matrix_must_fit_the_names(tmp_path):
     with pytest.raises(ValueError, match=r"3 by 3 classes.* \(2, 2\)"):
         plot_confusion([[1, 0], [0, 1]], ["a", "b", "c"], tmp_path / "confusion.png")
+
+
+CHANGES = {
+    "nothing": {"in domain": 14.25, "general": -6.0},
+    "lora": {"in domain": 9.0, "general": 0.25},
+}
+
+
+def test_changes_are_bars_a_row_a_system(tmp_path, figures):
+    path = tmp_path / "changes.png"
+    plot_changes(CHANGES, path, unsure=[("nothing", "in domain"), ("lora", "general")])
+    (axes,) = figures[0].axes
+    widths = [[bar.get_width() for bar in bars] for bars in axes.containers]
+    assert widths == [[14.25, 9.0], [-6.0, 0.25]]
+    assert labels(axes.get_yticklabels()) == ["nothing", "lora"]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first one stands on top
+    for row in range(2):  # both bars of a system stand at its name
+        middles = [
+            bars[row].get_y() + bars[row].get_height() / 2 for bars in axes.containers
+        ]
+        assert np.mean(middles) == pytest.approx(row)
+        assert middles[0] < middles[1]
+    alphas = [[bar.get_alpha() < 1 for bar in bars] for bars in axes.containers]
+    assert alphas == [[True, False], [False, True]]
+    legend = axes.get_legend()
+    assert labels(legend.get_texts()) == ["in domain", "general"]
+    assert {handle.get_alpha() for handle in legend.legend_handles} == {1.0}
+    assert [text.get_text() for text in axes.texts] == ["+14.2", "+9.0", "-6.0", "+0.2"]
+    assert "pale" in axes.get_xlabel()
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_changes_of_one_test_set(tmp_path, figures):
+    plot_changes({"a": {"test": 1.0}}, tmp_path / "a.png", unit="chrF")
+    assert figures[0].axes[0].get_xlabel() == "change of chrF"
+
+
+@pytest.mark.parametrize("changes", [{}, {"a": {}}, {"a": {"x": 1.0}, "b": {"y": 1.0}}])
+def test_changes_need_the_same_test_sets(tmp_path, changes):
+    with pytest.raises(ValueError, match="the same for all systems"):
+        plot_changes(changes, tmp_path / "a.png")

@@ -51,6 +51,35 @@ RECIPES = Path(__file__).parents[2] / "recipes"
                 "scored-pairs": 0,
                 "averaged": 0,
                 "label-smoothing": 1.0,
+            },
+        ),
+        (
+            "adapt_translation.py --preset a --general-test b",
+            {
+                "lora-rank": 0,
+                "learning-rate": 0.0,
+                "label-smoothing": 1.0,
+                "max-tokens": 0,
+                "max-length": 0,
+                "epochs": 0,
+                "patience": 0,
+                "num-beams": 0,
+                "seed": -1,
+                "split-seed": -1,
+            },
+        ),
+        (
+            "new_language.py --preset a",
+            {
+                "vocabulary-size": 259,
+                "learning-rate": 0.0,
+                "warmup-steps": 0,
+                "label-smoothing": 1.0,
+                "max-tokens": 0,
+                "max-length": 0,
+                "epochs": 0,
+                "patience": 0,
+                "num-beams": 0,
                 "seed": -1,
             },
         ),
@@ -68,9 +97,11 @@ RECIPES = Path(__file__).parents[2] / "recipes"
     ],
 )
 def test_numbers_without_sense_are_named_together(recipe, wrong, capsys):
+    recipe, *argv = recipe.split()
     main = runpy.run_path(str(RECIPES / recipe))["main"]
+    argv += [f"--{name}={number}" for name, number in wrong.items()]
     with pytest.raises(SystemExit) as stopped:
-        read_options(main, [f"--{name}={number}" for name, number in wrong.items()])
+        read_options(main, argv)
     assert stopped.value.code == 2
     error = " ".join(capsys.readouterr().err.split())
     for name, number in wrong.items():

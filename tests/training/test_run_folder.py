@@ -2,7 +2,13 @@ import math
 
 import pytest
 
-from kftune.training.run_folder import open_run, read_history
+from kftune.evaluation import write_results
+from kftune.training.run_folder import (
+    open_run,
+    open_runs,
+    read_finished,
+    read_history,
+)
 
 
 def stopped(folder, settings):
@@ -20,6 +26,31 @@ def test_a_stopped_run_goes_on_with_the_same_settings(tmp_path, capsys):
     assert (tmp_path / "best.weights.h5").exists()
     # The next epoch's line does not go on in one that a kill has cut off.
     assert (tmp_path / "history.csv").read_text().endswith("1,1.5\n")
+
+
+def test_a_run_that_ended_is_found_by_its_settings(tmp_path):
+    settings = {"epochs": 3, "out": tmp_path, "rates": (0.1, 0.2)}
+    assert read_finished(tmp_path, settings) is None
+    written = write_results(tmp_path / "results.json", settings=settings, bleu=12.5)
+    assert read_finished(tmp_path, settings) == written
+    assert written["bleu"] == 12.5
+    assert read_finished(tmp_path, {**settings, "epochs": 4}) is None
+    open_run(tmp_path, settings)
+    assert read_finished(tmp_path, settings) is None
+
+
+def test_runs_that_were_stopped_go_on_and_those_that_ended_are_made_anew(tmp_path):
+    settings = {"epochs": 3}
+    open_runs(tmp_path / "out")
+    write_results(tmp_path / "out" / "a" / "results.json", settings=settings)
+    open_runs(tmp_path / "out")
+    assert read_finished(tmp_path / "out" / "a", settings) is not None
+    write_results(tmp_path / "out" / "results.json", settings=settings)
+    (tmp_path / "out" / "a" / "best.weights.h5").write_text("weights")
+    open_runs(tmp_path / "out")
+    assert read_finished(tmp_path / "out" / "a", settings) is None
+    assert not (tmp_path / "out" / "results.json").exists()
+    assert (tmp_path / "out" / "a" / "best.weights.h5").exists()
 
 
 def test_other_settings_are_refused_all_at_once(tmp_path):

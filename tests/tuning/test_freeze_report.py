@@ -25,6 +25,7 @@ def test_counts_by_block(classifier):
     assert report.frozen_params == 50 * 8 + 16 * 8 + BLOCK
     total = report.trainable_params + report.frozen_params
     assert total == classifier.count_params()
+    assert report.trained_share == pytest.approx((BLOCK + 16 + HEAD) / total)
 
 
 def test_a_shared_embedding_counts_once(gpt2):

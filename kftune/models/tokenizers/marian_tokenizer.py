@@ -96,6 +96,27 @@ class MarianTokenizer(TranslationTokenizer):
             if token.startswith(">>") and token.endswith("<<")
         )
 
+    def with_target_of(self, other):
+        """Makes a tokenizer with this source side and the target side of another one.
+
+        Args:
+            other: `MarianTokenizer`.
+
+        Returns:
+            `MarianTokenizer`, whose target has a vocabulary of its own.
+
+        Raises:
+            ValueError: if the other vocabulary lacks a special token of this one.
+        """
+        config = {**self.get_config(), "has_target_vocabulary": True}
+        return MarianTokenizer(
+            self._loaded(self._protos)[0],
+            other._loaded(other._protos)[1],
+            self._source_ids,
+            other._target_ids,
+            **{name: value for name, value in config.items() if name != "name"},
+        )
+
     def save_assets(self, dir_path):
         """Writes the files as transformers names them.
 

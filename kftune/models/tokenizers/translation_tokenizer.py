@@ -151,6 +151,11 @@ class TranslationTokenizer(PresetTokenizer, keras_hub.tokenizers.Tokenizer):
         """List of `int`: what stands after the target."""
         return [self._loaded(self._target_ids)[self.end_token]]
 
+    @property
+    def target_pad_token_id(self):
+        """`int`: what fills up targets; `pad_token_id` is that of the source side."""
+        return self._loaded(self._target_ids)[self.pad_token]
+
     def get_vocabulary(self):
         """Gives the tokens of the target side.
 

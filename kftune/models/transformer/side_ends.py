@@ -1,4 +1,4 @@
-"""Which tokens stand around sources and targets."""
+"""Which tokens stand around and behind sources and targets."""
 
 import keras_hub
 
@@ -27,6 +27,21 @@ def side_ends(tokenizer, side):
     if isinstance(tokenizer, keras_hub.models.BartTokenizer):
         return [[start] if side == "source" else [end, start], [end]]
     return [[] if side == "source" else [start], [end]]
+
+
+def pad_id(tokenizer, side):
+    """Gives the id that fills up rows of a side; vocabularies may differ.
+
+    Args:
+        tokenizer: a `keras_hub.tokenizers.Tokenizer`.
+        side: `str`. `"source"` or `"target"`.
+
+    Returns:
+        `int`.
+    """
+    if isinstance(tokenizer, TranslationTokenizer) and side == "target":
+        return tokenizer.target_pad_token_id
+    return tokenizer.pad_token_id
 
 
 def _token_id(tokenizer, kind):

@@ -26,6 +26,12 @@ def into_language(preprocessor, inputs, code):
 
     Raises:
         ValueError: if the tokenizer knows no languages, or not this one.
+
+    Example:
+    ```python
+    with into_language(task.preprocessor, ["Good morning."], "de") as sources:
+        rows = task.preprocessor.tokenize_rows(sources, "source")  # >>de<< first
+    ```
     """
     tokenizer = getattr(preprocessor, "tokenizer", None)
     if code is None:

@@ -16,7 +16,7 @@ from kftune.models.texts import as_texts
 from kftune.models.token_rows import RowTokenizer, check_room, padded
 from kftune.models.tokenizer_fingerprint import tokenizer_fingerprint
 from kftune.models.tokenizers.translation_tokenizer import TranslationTokenizer
-from kftune.models.transformer.side_ends import side_ends
+from kftune.models.transformer.side_ends import pad_id, side_ends
 from kftune.models.transformer.text_pairs import (
     check_as_many,
     empty_texts,
@@ -244,7 +244,7 @@ class TransformerSeq2SeqLMPreprocessor(
         rows = self._rows(side, texts, length, is_prompt)
         if rounded:
             length = rounded_length(max(map(len, rows), default=0), length)
-        token_ids, mask = padded(rows, length, self.tokenizer.pad_token_id)
+        token_ids, mask = padded(rows, length, pad_id(self.tokenizer, side))
         return (token_ids, mask) if several else (token_ids[0], mask[0])
 
     def _pack_in_graph(self, side, texts, length, is_prompt):
@@ -254,7 +254,7 @@ class TransformerSeq2SeqLMPreprocessor(
             length,
             start_value=list(start) or None,
             end_value=None if is_prompt else list(end),
-            pad_value=self.tokenizer.pad_token_id,
+            pad_value=pad_id(self.tokenizer, side),
             return_padding_mask=True,
         )
         return packer(self._tokenizer_of(side)(texts))

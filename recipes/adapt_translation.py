@@ -1,0 +1,234 @@
+"""Adapt a translation model to the messages of a product, in several ways.
+
+    python recipes/adapt_translation.py --preset models/en-de --language de \
+        --corpora django plone --general-test test.en+test.de --out runs/adapt
+
+Each regime starts from the preset, trains on the messages what it leaves unfrozen, and
+is scored on messages that no training saw (in domain) and on a general test set, which
+shows what is forgotten. Regimes are policies of docs/freezing.md, and "lora". --out
+then holds results.json with a table, changes.png, in_domain.tsv and general.tsv with
+all translations, and a folder for each regime: model/, a preset folder, results.json,
+history.csv, curves.png and logs for TensorBoard. A run that was stopped goes on, and
+keeps the regimes that ended.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+import datasets
+import keras
+
+import kftune
+from kftune.cli import option_types as types
+from kftune.cli.recipe import run_recipe
+
+UNADAPTED = "unadapted"
+REGIMES = ("nothing", "encoder", "all_but_cross_attention", "embeddings", "lora")
+
+
+def main(
+    *,
+    preset: str,
+    general_test: str,
+    corpora: list[str] = ["django"],  # noqa: B006
+    language: str = "de",
+    target_language: str | None = None,
+    regimes: list[str] = [*REGIMES],  # noqa: B006
+    lora_rank: types.PositiveInt = 8,
+    learning_rate: types.PositiveFloat = 3e-4,
+    label_smoothing: types.DropoutRate = 0.1,
+    max_tokens: types.PositiveInt = 4096,
+    max_length: types.PositiveInt = 128,
+    epochs: types.PositiveInt = 20,
+    patience: types.PositiveInt = 3,
+    num_beams: types.PositiveInt = 4,
+    seed: types.Seed = 0,
+    split_seed: types.Seed = 0,
+    out: Path = Path("runs/adapt_translation"),
+):
+    """Read, split by message; for each regime load, freeze, fit, translate; score.
+
+    Args:
+        preset: encoder-decoder with English sources: a name or a folder.
+        general_test: pairs that are not of the product: "test.en+test.de", or a file
+            with the columns source and target.
+        corpora: messages: "django", "plone", a .po file, or files as for general_test.
+        language: into which language, as the corpora name it.
+        target_language: what a multilingual preset calls it, if something else.
+        regimes: what is frozen: policies of `kftune.tuning.freeze`, or "lora".
+        lora_rank: of the factors beside the projections of queries and values.
+        learning_rate: of Adam.
+        label_smoothing: share of the probability that all tokens get alike.
+        max_tokens: tokens a step, both sides and padding included.
+        max_length: tokens of a text at most; longer ones are cut.
+        epochs: the most epochs of a regime.
+        patience: epochs without a better BLEU on held-out messages before it stops.
+        num_beams: of the search that translates the test sets.
+        seed: of dropout, order and new weights.
+        split_seed: of the split into train, validation and test.
+        out: folder for all that is written.
+    """
+    settings = dict(locals())
+    kftune.training.use_compilation_cache()
+    options = {k: v for k, v in settings.items() if k not in ("regimes", "out")}
+    general = kftune.data.read(general_test)
+    check(preset, regimes, general)
+    splits = read_splits(corpora, language, general, split_seed)
+    tests = {"in domain": splits.pop("test"), "general": general}
+
+    kftune.training.open_runs(out)
+    systems = {}
+    for regime in (UNADAPTED, *regimes):
+        folder = out / re.sub(r"\W+", "_", regime)
+        run = {**options, "regime": regime}
+        systems[regime] = kftune.training.read_finished(folder, run) or adapt(
+            run, folder, splits, tests
+        )
+
+    translations = {name: system["translations"] for name, system in systems.items()}
+    scored = kftune.evaluation.score_systems(translations, tests)
+    table = scored.markdown(
+        trained={name: f"{system['trained']:.1%}" for name, system in systems.items()},
+        seconds={name: f"{system['seconds']:.0f}" for name, system in systems.items()},
+    )
+    print(table)
+    changes, unsure = scored.changes("bleu")
+    title = f"{Path(preset).name} on {', '.join(corpora)}, by what is frozen"
+    kftune.evaluation.plot_changes(
+        changes, out / "changes.png", title=title, unsure=unsure
+    )
+    write_translations(translations, tests, out)
+    kftune.evaluation.write_results(
+        out / "results.json",
+        settings=settings,
+        rows={name: len(rows) for name, rows in {**splits, **tests}.items()},
+        trained={name: system["trained"] for name, system in systems.items()},
+        seconds={name: system["seconds"] for name, system in systems.items()},
+        test=vars(scored),
+        table=table,
+    )
+    print(f"Written to {out}: results.json, changes.png, in_domain.tsv, general.tsv")
+
+
+def check(preset, regimes, general):
+    """End the run now and not hours later: misspelt policies, blank references."""
+    kftune.evaluation.score_translations(general["source"], general["target"], "bleu")
+    task = kftune.models.TransformerSeq2SeqLM.from_preset(preset)
+    for regime in regimes:
+        if regime != "lora":
+            kftune.tuning.freeze(task, regime)
+
+
+def read_splits(corpora, language, general, seed):
+    """Read and clean messages, and split them; no message stands in two parts."""
+    rows = kftune.data.read_pairs(corpora, language=language)
+    rows, _ = kftune.data.clean_pairs(rows, keep_identical=True)
+    rows = kftune.data.drop_overlap(rows, general)
+    return dict(kftune.data.split(rows, validation=0.1, test=0.1, seed=seed))
+
+
+def adapt(options, folder, splits, tests):
+    """Load, freeze, fit, save; translate the test sets."""
+    regime = options["regime"]
+    keras.utils.set_random_seed(options["seed"])
+    if regime == "lora":
+        # A backup has the factors merged into the weights, and zeros would not learn.
+        shutil.rmtree(folder / "backup", ignore_errors=True)
+    kftune.training.open_run(folder, options, may_differ=["epochs", "patience"])
+
+    length = options["max_length"]
+    task = kftune.models.TransformerSeq2SeqLM.from_preset(
+        options["preset"],
+        encoder_sequence_length=length,
+        decoder_sequence_length=length,
+    )
+    code = language_code(task, options)
+    trained, seconds = 0.0, 0.0
+    if regime != UNADAPTED:
+        trained = freeze(task, regime, options["lora_rank"])
+        seconds = fit(task, splits, folder, code, options)
+        task.save_to_preset(folder / "model")
+    task.compile(sampler=kftune.decoding.BeamSearch(options["num_beams"]))
+    translations = {
+        name: kftune.decoding.translate_texts(
+            task, rows["source"], target_language=code
+        )
+        for name, rows in tests.items()
+    }
+    return kftune.evaluation.write_results(
+        folder / "results.json",
+        settings=options,
+        trained=trained,
+        seconds=seconds,
+        translations=translations,
+    )
+
+
+def language_code(task, options):
+    """By what a preset that knows several languages is told; None if it knows one."""
+    tokenizer, code = task.preprocessor.tokenizer, options["target_language"]
+    if any(getattr(tokenizer, n, ()) for n in ("language_codes", "language_tokens")):
+        return code or options["language"]
+    return code
+
+
+def freeze(task, regime, lora_rank):
+    """Freeze what the regime says; the share of the weights that is left to train."""
+    if regime == "lora":
+        task.backbone.enable_lora(lora_rank)
+        regime = "regex:^(?!.*lora_)"  # all but the factors
+    report = kftune.tuning.freeze(task, regime)
+    print(report)
+    return report.trained_share
+
+
+def fit(task, splits, folder, code, options):
+    """Train until BLEU on held-out messages no longer rises; the seconds it took."""
+    batches = kftune.training.pair_batches(
+        task,
+        splits,
+        target_language=code,
+        max_tokens=options["max_tokens"],
+        seed=options["seed"],
+    )
+    print(batches["train"])
+    task.compile(
+        keras.optimizers.Adam(
+            options["learning_rate"], beta_2=0.98, global_clipnorm=1.0
+        ),
+        loss=kftune.training.SmoothedCrossentropy(options["label_smoothing"]),
+        sampler="greedy",
+        jit_compile=kftune.training.choose_jit_compile(),
+    )
+    bleu = kftune.evaluation.translation_scorer(
+        splits["validation"], target_language=code
+    )
+    _, seconds = kftune.training.fit_run(
+        task,
+        batches["train"],
+        batches["validation"],
+        folder,
+        epochs=options["epochs"],
+        patience=options["patience"],
+        monitor="val_bleu",
+        callbacks=[kftune.training.ScoreCallback(bleu)],
+    )
+    history = kftune.training.read_history(folder)
+    kftune.evaluation.plot_curves(
+        history, folder / "curves.png", monitor="val_bleu", mode="max"
+    )
+    return seconds["fit"]
+
+
+def write_translations(translations, tests, out):
+    """Write each test set with the translations of all systems beside it."""
+    for test, rows in tests.items():
+        columns = {name: made[test] for name, made in translations.items()}
+        columns = {"source": rows["source"], "target": rows["target"], **columns}
+        path = out / f"{test.replace(' ', '_')}.tsv"
+        datasets.Dataset.from_dict(columns).to_csv(path, sep="\t", index=False)
+
+
+if __name__ == "__main__":
+    run_recipe(main)
