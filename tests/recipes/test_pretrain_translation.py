@@ -46,8 +46,9 @@ def command(tmp_path_factory):
         "warmup-steps": 40,
         "max-tokens": 512,
         "max-buckets": 2,
-        "epochs": 6,
-        "patience": 6,
+        "epochs": 16,
+        "learning-rate": 5e-3,
+        "patience": 16,
         "averaged": 2,
         "scored-pairs": 10,
         "num-beams": 2,
@@ -95,7 +96,7 @@ def test_both_directions_are_learnt_and_scored_beside_their_floors(whole):
         assert copied < floors["translation_memory"]["bleu"] < bleu
         assert bleu > 60
     history = read_history(whole)
-    assert len(history["val_bleu"]) == 6
+    assert len(history["val_bleu"]) == 16
     means = [history[f"val_bleu_{name}"] for name in results["test"]]
     expected = [sum(pair) / 2 for pair in zip(*means, strict=True)]
     assert history["val_bleu"] == pytest.approx(expected)
@@ -111,7 +112,7 @@ def test_the_preset_translates_either_way(whole):
     english = task.generate(texts[1:], max_length=32, target_language="en")
     assert german[0].startswith("die ") and english[0].startswith("the ")
     count = task.backbone.count_params()
-    assert (whole / "preset" / "model.weights.h5").stat().st_size < 2 * count + 100_000
+    assert (whole / "preset" / "model.weights.h5").stat().st_size < 4 * count
 
 
 def test_a_killed_run_goes_on_and_ends_as_a_whole_one(
