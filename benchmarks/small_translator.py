@@ -37,11 +37,7 @@ def make_task(arguments):
         tokenizer, MAX_LENGTH, MAX_LENGTH
     )
     task = kftune.models.TransformerSeq2SeqLM(backbone, preprocessor)
-    task.compile(
-        keras.optimizers.Adam(1e-3, beta_2=0.98, global_clipnorm=1.0),
-        loss=kftune.training.SmoothedCrossentropy(0.1),
-        jit_compile=kftune.training.choose_jit_compile(),
-    )
+    kftune.training.compile_translation(task, 1e-3)
     pairs = pairs.select(range(arguments.num_pairs or len(pairs)))
     return task, kftune.data.tokenize_pairs(pairs, preprocessor)
 

@@ -193,13 +193,8 @@ def fit(task, splits, folder, code, options):
         seed=options["seed"],
     )
     print(batches["train"])
-    task.compile(
-        keras.optimizers.Adam(
-            options["learning_rate"], beta_2=0.98, global_clipnorm=1.0
-        ),
-        loss=kftune.training.SmoothedCrossentropy(options["label_smoothing"]),
-        sampler="greedy",
-        jit_compile=kftune.training.choose_jit_compile(),
+    kftune.training.compile_translation(
+        task, options["learning_rate"], options["label_smoothing"]
     )
     bleu = kftune.evaluation.translation_scorer(
         splits["validation"], target_language=code

@@ -168,12 +168,7 @@ def fit(task, splits, folder, options):
     rate = kftune.training.InverseSquareRoot(
         options["learning_rate"], options["warmup_steps"]
     )
-    task.compile(
-        keras.optimizers.Adam(rate, beta_2=0.98, global_clipnorm=1.0),
-        loss=kftune.training.SmoothedCrossentropy(options["label_smoothing"]),
-        sampler="greedy",
-        jit_compile=kftune.training.choose_jit_compile(),
-    )
+    kftune.training.compile_translation(task, rate, options["label_smoothing"])
     bleu = kftune.evaluation.translation_scorer(splits["validation"])
     _, seconds = kftune.training.fit_run(
         task,

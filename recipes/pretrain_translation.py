@@ -9,7 +9,7 @@ directions; a tag before the source, `>>de<<`, tells it the language of the targ
 Under --out come preset/, whose weights take two bytes each, marian/ for transformers
 and CTranslate2, results.json with test scores and floors, the test translations,
 history.csv, curves.png and logs for TensorBoard. A run that was stopped goes on from
-its last whole epoch. docs/presets.md tells how the shipped preset was made.
+its last whole epoch. docs/presets.md has the model card.
 """
 
 import time
@@ -110,9 +110,8 @@ def main(
         task, tagged, max_tokens=max_tokens, max_buckets=max_buckets, seed=seed
     )
     print(batches["train"])
-    kftune.training.compile_translation(
-        task, learning_rate, warmup_steps, label_smoothing
-    )
+    rate = kftune.training.InverseSquareRoot(learning_rate, warmup_steps)
+    kftune.training.compile_translation(task, rate, label_smoothing)
     scored = {
         direction: rows.shuffle(seed).select(range(min(scored_pairs, len(rows))))
         for direction, rows in splits["validation"].items()
@@ -169,16 +168,15 @@ def get_tokenizer(pairs, vocabulary_size, languages, folder, resumed):
 
 def fit(task, batches, scored, out, **limits):
     """Train with BLEU of each direction in the logs; average the best epochs."""
+    scorers = {
+        "-".join(names): kftune.evaluation.translation_scorer(
+            rows, target_language=names[1]
+        )
+        for names, rows in scored.items()
+    }
 
     def bleu(task):
-        scores = {}
-        for (source, target), rows in scored.items():
-            outputs = kftune.decoding.translate_texts(
-                task, rows["source"], target_language=target
-            )
-            scores[f"bleu_{source}-{target}"] = kftune.evaluation.score_translations(
-                outputs, rows["target"], ["bleu"]
-            ).corpus["bleu"]
+        scores = {f"bleu_{n}": score(task)["bleu"] for n, score in scorers.items()}
         return {"bleu": sum(scores.values()) / len(scores), **scores}
 
     shown = kftune.data.tag_directions(

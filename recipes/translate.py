@@ -107,9 +107,8 @@ def main(
         task, splits, max_tokens=max_tokens, seed=seed
     )
     print(batches["train"])
-    kftune.training.compile_translation(
-        task, learning_rate, warmup_steps, label_smoothing
-    )
+    rate = kftune.training.InverseSquareRoot(learning_rate, warmup_steps)
+    kftune.training.compile_translation(task, rate, label_smoothing)
     seconds = fit(
         task,
         batches,
@@ -137,13 +136,7 @@ def main(
 
 def fit(task, batches, validation, out, **options):
     """Train with BLEU on the validation pairs in the logs; average the best epochs."""
-
-    def bleu(task):
-        outputs = kftune.decoding.translate_texts(task, validation["source"])
-        return kftune.evaluation.score_translations(
-            outputs, validation["target"], ["bleu"]
-        ).corpus
-
+    bleu = kftune.evaluation.translation_scorer(validation)
     samples = kftune.training.SampleCallback(
         type(task).generate, validation["source"][:3]
     )

@@ -4,21 +4,12 @@ import json
 import pytest
 import sacrebleu
 import transformers
-from toy_sentences import toy_sentences
+from toy_pairs import write_pairs
 
 from kftune.models import TransformerSeq2SeqLM
 from kftune.training import read_history
 
 pytestmark = pytest.mark.slow
-
-
-def write_pairs(folder, name, number, seed):
-    """Sentences of one pattern, in two files."""
-    files = [folder / f"{name}.{language}" for language in ("en", "de")]
-    sides = zip(*toy_sentences(number, seed), strict=True)
-    for file, lines in zip(files, sides, strict=True):
-        file.write_text("\n".join(lines) + "\n")
-    return "+".join(map(str, files))
 
 
 @pytest.fixture(scope="module")

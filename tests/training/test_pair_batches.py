@@ -9,7 +9,7 @@ from kftune.models import (
     TransformerSeq2SeqLMPreprocessor,
     train_marian_tokenizer,
 )
-from kftune.training import compile_translation, pair_batches
+from kftune.training import InverseSquareRoot, compile_translation, pair_batches
 
 SOURCES = [f"film {i} is{' very' * (i % 5)} fine" for i in range(20)]
 TARGETS = [f"Film {i} ist{' sehr' * (i % 7)} gut" for i in range(20)]
@@ -66,7 +66,7 @@ def test_the_training_split_alone_is_shuffled(task, own_cache):
 
 
 def test_it_is_compiled_as_the_transformer_was(task):
-    compile_translation(task, 0.25, warmup_steps=4, label_smoothing=0.2)
+    compile_translation(task, InverseSquareRoot(0.25, 4), label_smoothing=0.2)
     optimizer = task.optimizer
     rates = [float(optimizer._learning_rate(step)) for step in (2, 4, 16)]
     # A linear rise to the peak at step 4, then with the root of the steps.
