@@ -25,8 +25,8 @@ def folder(run_recipe, tmp_path_factory):
         "warmup-steps": 20,
         "max-tokens": 256,
         "max-length": 32,
-        "epochs": 16,
-        "patience": 16,
+        "epochs": 12,
+        "patience": 12,
         "num-beams": 2,
         "out": folder / "out",
     }
@@ -50,7 +50,8 @@ def test_both_models_are_trained_and_scored(folder):
             ("chrf", sacrebleu.corpus_chrf),
         ):
             assert scores[name] == pytest.approx(score(outputs, [references]).score)
-        assert scores["bleu"] > 20
+        # The preset's encoder is random and frozen: not much can be read out of it.
+        assert scores["bleu"] > (50 if system == "from scratch" else 2)
     assert results["trained"]["from scratch"] == 1
     assert 0.2 < results["trained"]["encoder of the preset"] < 0.8
 
