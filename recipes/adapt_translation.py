@@ -37,6 +37,7 @@ def main(
     regimes: list[str] = [*REGIMES],  # noqa: B006
     lora_rank: types.PositiveInt = 8,
     learning_rate: types.PositiveFloat = 3e-4,
+    lora_learning_rate: types.PositiveFloat = 3e-3,
     label_smoothing: types.DropoutRate = 0.1,
     max_tokens: types.PositiveInt = 4096,
     max_length: types.PositiveInt = 128,
@@ -59,6 +60,7 @@ def main(
         regimes: what is frozen: policies of `kftune.tuning.freeze`, or "lora".
         lora_rank: of the factors beside the projections of queries and values.
         learning_rate: of Adam.
+        lora_learning_rate: of Adam for the factors, which begin with zeros.
         label_smoothing: share of the probability that all tokens get alike.
         max_tokens: tokens a step, both sides and padding included.
         max_length: tokens of a text at most; longer ones are cut.
@@ -193,9 +195,8 @@ def fit(task, splits, folder, code, options):
         seed=options["seed"],
     )
     print(batches["train"])
-    kftune.training.compile_translation(
-        task, options["learning_rate"], options["label_smoothing"]
-    )
+    rate = "lora_learning_rate" if options["regime"] == "lora" else "learning_rate"
+    kftune.training.compile_translation(task, options[rate], options["label_smoothing"])
     bleu = kftune.evaluation.translation_scorer(
         splits["validation"], target_language=code
     )

@@ -2,7 +2,6 @@
 
 import keras
 
-from kftune.training.jit_compile import choose_jit_compile
 from kftune.training.smoothed_crossentropy import SmoothedCrossentropy
 
 
@@ -28,5 +27,4 @@ def compile_translation(task, learning_rate, label_smoothing=0.1):
         keras.optimizers.Adam(learning_rate, beta_2=0.98, global_clipnorm=1.0),
         loss=SmoothedCrossentropy(label_smoothing),
         sampler="greedy",
-        jit_compile=choose_jit_compile(),
     )

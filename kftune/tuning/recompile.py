@@ -64,7 +64,11 @@ def recompile(model: keras.Model, optimizer: keras.Optimizer) -> None:
     )
     if hasattr(model, "sampler"):
         arguments["sampler"] = model.sampler
+    generates_with_xla = getattr(model, "generates_with_xla", None)
     model.compile(**arguments)
+    if generates_with_xla is not None:
+        # What Keras chose for training says nothing of it.
+        model.generates_with_xla = generates_with_xla
     optimizer.build(model.trainable_variables)
     for part in _parts(optimizer):
         _start_averages(part)

@@ -55,6 +55,35 @@ def test_the_tokens_are_keras_hubs_with_every_sampler(bare, stock, name, quick):
         np.testing.assert_array_equal(received[1][key], received[0][key])
 
 
+class OutsideXla(keras_hub.samplers.GreedySampler):
+    """Leaves TensorFlow's graph for NumPy, which XLA cannot compile."""
+
+    def get_next_token(self, probabilities):
+        def best(rows):
+            return rows.argmax(axis=-1).astype("int32")
+
+        tokens = tf.numpy_function(best, [probabilities], tf.int32)
+        return tf.ensure_shape(tokens, probabilities.shape[:1])
+
+
+@pytest.mark.skipif(
+    keras.config.backend() != "tensorflow", reason="others have one way to compile"
+)
+def test_xla_compiles_generation_unless_compile_forbids_it(bare):
+    given = prompts(1, 5, 34)
+    bare.compile(sampler="greedy", jit_compile=False)
+    expected = bare.generate(given, stop_token_ids=None)["token_ids"]
+    bare.compile(sampler=OutsideXla(), jit_compile=False)
+    received = bare.generate(given, stop_token_ids=None)["token_ids"]
+    np.testing.assert_array_equal(received, expected)
+    bare.compile(sampler=OutsideXla())
+    trains_with_xla = bare.jit_compile
+    freeze(bare, "all_but_last:1")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="XLA"):
+        bare.generate(given, stop_token_ids=None)
+    assert bare.jit_compile is trains_with_xla
+
+
 def test_greedy_tokens_are_the_best_ones_of_the_full_pass(bare):
     given = prompts(1, 5, 34)
     outputs = bare.generate(given, stop_token_ids=None)
