@@ -39,8 +39,9 @@ def save_to_hugging_face(task, folder):
         FileExistsError: if the folder holds something else than a model.
         TypeError: if it is a task of another kind.
         ValueError: if the weights are quantised, if the model computes what neither
-            Marian nor BART does, or if nothing tells which tokens start and end a
-            target; lists what differs. Nothing is written.
+            Marian nor BART does, if nothing tells which tokens start and end a target,
+            or if the target's vocabulary is so small that it lacks the id of padding;
+            lists what differs. Nothing is written.
 
     Example:
     ```python
@@ -107,7 +108,19 @@ def _decoding(task, tokenizer):
             f"Expected {', '.join(missing)} from the tokenizer or the "
             "decoding_settings of the task. Received a task that has neither"
         )
+    _check_padding(task.backbone, stated["pad_token_id"])
     return stated
+
+
+def _check_padding(backbone, pad_token_id):
+    sizes = (backbone.vocabulary_size, backbone.decoder_vocabulary_size)
+    if pad_token_id >= min(sizes):
+        raise ValueError(
+            "Expected a pad_token_id that both vocabularies have, as transformers pads "
+            f"sources and targets with one. Received: {pad_token_id}, and vocabularies "
+            f"of {sizes[0]} and {sizes[1]} tokens. Train the target's tokenizer with "
+            "as many tokens"
+        )
 
 
 def _decoder_start(tokenizer):

@@ -3,12 +3,15 @@
 import keras
 import numpy as np
 import pytest
+import torch
+import transformers
 from keras import ops
 
 from kftune.models import (
     TransformerBackbone,
     TransformerSeq2SeqLM,
     TransformerSeq2SeqLMPreprocessor,
+    save_to_hugging_face,
     train_marian_tokenizer,
     with_new_target,
 )
@@ -19,6 +22,7 @@ pytestmark = pytest.mark.backend
 ENGLISH = ["the red house", "a blue car is here", "two old books"] * 5
 GERMAN = ["das rote Haus", "hier ist ein blaues Auto", "zwei alte Bücher"] * 5
 FRENCH = ["la maison rouge", "une voiture bleue est là", "deux vieux livres"] * 5
+HF_NAMES = ("input_ids", "attention_mask", "decoder_input_ids")
 SETTINGS = {
     "marian": {"logits_bias": True},
     "untied": {"tie_output": False, "normalize_first": True},
@@ -145,6 +149,35 @@ def test_it_is_saved_and_loaded(task, french, tmp_path):
         atol=1e-6,
     )
     assert ops.convert_to_numpy(new(inputs)).shape == (3, 40, 27)
+
+
+@pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
+@pytest.mark.parametrize("task", ["marian"], indirect=True)
+def test_transformers_loads_it(task, tmp_path):
+    texts = [*FRENCH[:3], "le chien noir dort devant la porte du jardin"] * 5
+    tokenizer = train_marian_tokenizer(texts, texts, 291)
+    new = with_new_target(task, tokenizer)
+    save_to_hugging_face(new, tmp_path)
+    model = transformers.MarianMTModel.from_pretrained(tmp_path).eval()
+    assert model.config.vocab_size == 290
+    assert model.config.decoder_vocab_size == 291
+    inputs, y, weight = new.preprocessor(ENGLISH[:3], FRENCH[:3])
+    names = ("encoder_token_ids", "encoder_padding_mask", "decoder_token_ids")
+    tensors = (torch.tensor(np.array(inputs[name], "int64")) for name in names)
+    with torch.no_grad():
+        logits = model(**dict(zip(HF_NAMES, tensors, strict=True))).logits.numpy()
+    ours = ops.convert_to_numpy(new(inputs))
+    np.testing.assert_allclose(ours[weight], logits[weight], atol=1e-4)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    targets = theirs(text_target=FRENCH[:3])["input_ids"]
+    assert targets == [row[real].tolist() for row, real in zip(y, weight, strict=True)]
+
+
+def test_transformers_wants_one_id_of_padding(task, french, tmp_path):
+    new = with_new_target(task, french)
+    with pytest.raises(ValueError, match="Received: 289.*290 and 27 tokens|learned"):
+        save_to_hugging_face(new, tmp_path / "hf")
+    assert not (tmp_path / "hf").exists()
 
 
 def test_other_tokenizers_and_lost_special_tokens_are_errors(task, french):
