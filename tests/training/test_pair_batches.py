@@ -1,9 +1,13 @@
+import json
+
 import keras
 import numpy as np
 import pytest
 from datasets import Dataset
+from translation_files import write_m2m100_files
 
 from kftune.models import (
+    M2M100Tokenizer,
     TransformerBackbone,
     TransformerSeq2SeqLM,
     TransformerSeq2SeqLMPreprocessor,
@@ -63,6 +67,36 @@ def test_the_training_split_alone_is_shuffled(task, own_cache):
     assert batches["train"].seed == 3
     for x, y, _ in batches["train"]:
         assert x["encoder_token_ids"].size + y.size <= 256
+
+
+def test_m2m100_is_told_the_language_of_the_targets(own_cache, tmp_path):
+    write_m2m100_files(tmp_path)
+    vocabulary = json.loads((tmp_path / "vocab.json").read_text("utf-8"))
+    languages = {code: len(vocabulary) + i for i, code in enumerate(("de", "en", "fr"))}
+    tokenizer = M2M100Tokenizer(
+        (tmp_path / "sentencepiece.bpe.model").read_bytes(),
+        vocabulary | {f"__{code}__": number for code, number in languages.items()},
+        {code: f"__{code}__" for code in languages},
+        "en",
+        "de",
+    )
+    backbone = TransformerBackbone(
+        tokenizer.vocabulary_size(), 1, 2, 8, 16, max_sequence_length=48
+    )
+    task = TransformerSeq2SeqLM(
+        backbone, TransformerSeq2SeqLMPreprocessor(tokenizer, 48, 48)
+    )
+    pairs = Dataset.from_dict({"source": SOURCES, "target": TARGETS})
+    rows = [
+        real_rows(pair_batches(task, {"test": pairs}, **options)["test"], tokenizer)
+        for options in ({"batch_size": 5}, {"batch_size": 5, "target_language": "fr"})
+    ]
+    for code, batches in zip(("de", "fr"), rows, strict=True):
+        assert {source[0] for source, _ in batches} == {languages["en"]}
+        assert {target[0] for _, target in batches} == {languages[code]}
+    bodies = [[(source, target[1:]) for source, target in part] for part in rows]
+    assert bodies[0] == bodies[1]
+    assert tokenizer.target_language == "de"
 
 
 def test_it_is_compiled_as_the_transformer_was(task):
