@@ -1,15 +1,27 @@
 """Tiny random backbones, and random numbers that repeat."""
 
 import gc
+import os
+
+# XLA compiles in a third less time if it need not make the result fast. It reads this
+# when the backend starts.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+)
 
 import keras
 import keras_hub
 import pytest
 
 
-def pytest_collection_finish():
-    # Keras collects garbage whenever it quantises or deletes an attribute of a layer.
-    # What was imported is never garbage, and takes 0.3 seconds to be looked through.
+@pytest.fixture(autouse=True, scope="module")
+def frozen_garbage():
+    """Keras collects garbage whenever it quantises or deletes an attribute of a layer.
+
+    What lives on when a file begins stays, and takes up to a second to look through.
+    """
+    gc.collect()
     gc.freeze()
 
 

@@ -34,6 +34,7 @@ def test_length_buckets_against_a_fixed_length(run, pairs):
     assert len(re.findall(r"\d+ target tokens/s", printed)) == 2
 
 
+@pytest.mark.slow
 def test_a_second_run_from_the_same_weights_has_the_same_loss(run, pairs, tmp_path):
     options = ["--train", pairs, *TINY, "--steps=60", "--out", str(tmp_path / "out")]
     run("backend_parity.py", *options)

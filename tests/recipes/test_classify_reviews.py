@@ -129,6 +129,7 @@ def test_a_killed_run_goes_on_and_ends_as_a_whole_one(
     assert results[0]["test"] == pytest.approx(results[1]["test"])
 
 
+@pytest.mark.slow
 def test_the_classic_run_of_gpt2_small(run_recipe, options, folder):
     out = folder / "classic"
     config = ["--config", ROOT / "recipes/configs/gpt2_base.yaml"]
