@@ -79,7 +79,7 @@ def _smoothed_crossentropy(labels, logits, smoothing):
     """Losses `(N,)` of labels `(N, 1)` and logits `(N, V)`, with their gradient.
 
     Logits are by far the largest tensor of a step, so what counts is how often they are
-    read and written. Automatic differentiation needs twice the time of this formula.
+    read and written; automatic differentiation does that more often than this formula.
     """
     share = smoothing / logits.shape[-1]
 
