@@ -27,18 +27,35 @@ class BeamLoop:
         mask: `bool` tensor `(B, T)`, True for their tokens.
         state: see `LanguageModel.start_state`.
         stop_token_ids: list of `int`.
+        row_lengths: `int32` tensor `(B,)` or `None` for T: where each row ends, though
+            it has T places.
 
     Raises:
         TypeError: if the source's coverage counts and the model has no source.
     """
 
-    def __init__(self, settings, model, token_ids, mask, state, stop_token_ids):  # noqa: PLR0917
+    def __init__(
+        self,
+        settings,
+        model,
+        token_ids,
+        mask,
+        state,
+        *,
+        stop_token_ids,
+        row_lengths=None,
+    ):
         self.settings = settings
         self.model = model
         self.token_ids = ops.cast(token_ids, "int32")
         self.mask = mask
         self.stop_token_ids = stop_token_ids
         self.longest = token_ids.shape[1]
+        self.row_lengths = (
+            self.longest
+            if row_lengths is None
+            else ops.cast(row_lengths, "int32")[:, None]
+        )
         self.prompt_lengths = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
         self.divisors = length_divisors(
             self.longest, settings.length_penalty, settings.wu_length_penalty
@@ -76,10 +93,16 @@ class BeamLoop:
         )
         running, log_probs, state = self._read(running, state, index - 1, is_given)
         candidates = best_candidates(
-            self.rules.apply(log_probs, running.token_ids, index, self.stop_token_ids),
+            self.rules.apply(
+                log_probs,
+                running.token_ids,
+                index,
+                self.stop_token_ids,
+                self.row_lengths,
+            ),
             running,
             self.stop_token_ids,
-            index + 1 >= self.longest,
+            index + 1 >= self.row_lengths,
         )
         candidates = follow_prompt(candidates, running, is_given, given)
         rows = candidate_rows(candidates, running, index)
@@ -89,7 +112,9 @@ class BeamLoop:
         finished = close_rows(
             finished,
             running,
-            self._divisors(self.longest - 1 if self.settings.looks_ahead else index),
+            self._divisors(
+                self.row_lengths - 1 if self.settings.looks_ahead else index
+            ),
             stop_when_full=self.settings.stops_when_full,
         )
         return running, finished, state, index + 1

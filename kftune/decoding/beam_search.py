@@ -150,7 +150,17 @@ class BeamSearch(keras_hub.samplers.Sampler):
         """`int`, W."""
         return self.settings.num_beams
 
-    def search(self, model, token_ids, mask, state, *, index, stop_token_ids=None):
+    def search(
+        self,
+        model,
+        token_ids,
+        mask,
+        state,
+        *,
+        index,
+        stop_token_ids=None,
+        row_lengths=None,
+    ):
         """Searches; `generate` calls it. Letters: B batch, W beams, T length.
 
         Args:
@@ -161,13 +171,21 @@ class BeamSearch(keras_hub.samplers.Sampler):
                 least, were read.
             index: scalar `int32` tensor, length of the shortest prompt.
             stop_token_ids: sequence of `int` or `None`.
+            row_lengths: `int32` tensor `(B,)` or `None` for T: where each row ends at
+                the latest, though it has T places.
 
         Returns:
             Tuple of `int32` token ids `(B, W, T)` and float32 scores `(B, W)`, best
             first.
         """
         loop = BeamLoop(
-            self.settings, model, token_ids, mask, state, list(stop_token_ids or ())
+            self.settings,
+            model,
+            token_ids,
+            mask,
+            state,
+            stop_token_ids=list(stop_token_ids or ()),
+            row_lengths=row_lengths,
         )
         running, finished, _, _ = self.run_loop(
             loop.is_open,

@@ -23,7 +23,7 @@ class LogitsRules:
     Example:
     ```python
     rules = LogitsRules(no_repeat_ngram_size=3)
-    log_probs = rules.apply(log_probs, rows, length, stop_token_ids=[0])
+    log_probs = rules.apply(log_probs, rows, length, [0], row_lengths=64)
     ```
     """
 
@@ -60,7 +60,7 @@ class LogitsRules:
             renormalize_logits=settings.renormalize_logits,
         )
 
-    def apply(self, log_probs, rows, length, stop_token_ids):
+    def apply(self, log_probs, rows, length, stop_token_ids, row_lengths):
         """Applies the rules. Letters: B batch, W beams, T length, V vocabulary.
 
         Args:
@@ -68,6 +68,7 @@ class LogitsRules:
             rows: `int32` tensor `(B, W, T)`.
             length: scalar `int32` tensor. How many places of the rows are filled.
             stop_token_ids: list of `int`.
+            row_lengths: `int`, or `int32` tensor `(B, 1)`: where the rows end.
 
         Returns:
             Float32 tensor `(B, W, V)`.
@@ -91,15 +92,16 @@ class LogitsRules:
         if self.min_length and stop_token_ids:
             without_end = token_bans.ban_tokens(log_probs, stop_token_ids)
             log_probs = ops.where(length < self.min_length, without_end, log_probs)
-        return self._forced(log_probs, rows.shape[-1], length)
+        return self._forced(log_probs, row_lengths, length)
 
-    def _forced(self, log_probs, longest, length):
+    def _forced(self, log_probs, row_lengths, length):
         if self.forced_bos_token_id is not None:
             forced = token_bans.force_tokens(log_probs, [self.forced_bos_token_id])
             log_probs = ops.where(ops.equal(length, 1), forced, log_probs)
         if self.forced_eos_token_id:
             forced = token_bans.force_tokens(log_probs, self.forced_eos_token_id)
-            log_probs = ops.where(ops.equal(length, longest - 1), forced, log_probs)
+            is_last = ops.reshape(ops.equal(length, row_lengths - 1), (-1, 1, 1))
+            log_probs = ops.where(is_last, forced, log_probs)
         if self.renormalize_logits:
             log_probs = ops.log_softmax(log_probs, axis=-1)
         return log_probs

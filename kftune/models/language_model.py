@@ -6,7 +6,7 @@ from keras import ops
 from kftune.models.beam_cache import beam_cache
 from kftune.models.layer_tree import sublayers
 from kftune.models.n_best import SCORES, best_of, check_n_best, gives_scores, n_best
-from kftune.models.prompts import PROMPT, with_prompt
+from kftune.models.prompts import PROMPT, ROW_LENGTHS, with_prompt
 from kftune.models.task_inputs import TASK_OPTIONS, TaskInputs
 from kftune.models.trainable_guard import TrainableGuard
 
@@ -142,7 +142,8 @@ class LanguageModel(TrainableGuard, TaskInputs):
 
         Args:
             inputs: dict of tokenised inputs; the generated ones, `(B, T)`, hold the
-                prompts, padded on the right.
+                prompts, padded on the right. A search ends rows at `row_lengths`,
+                `int32` `(B,)`, if they are there.
             stop_token_ids: list of `int` or `None`. Stops when every row has one.
 
         Returns:
@@ -164,6 +165,7 @@ class LanguageModel(TrainableGuard, TaskInputs):
                 state,
                 index=index,
                 stop_token_ids=stop_token_ids,
+                row_lengths=inputs.get(ROW_LENGTHS),
             )
             return {
                 self.generated_name: token_ids,

@@ -6,6 +6,7 @@ from keras import ops
 from kftune.models.rounded_length import rounded_length
 
 PROMPT = "prompt_token_ids"
+ROW_LENGTHS = "row_lengths"  # int32 (B,): where a search ends each row
 
 
 def with_prompt(task, inputs):

@@ -46,14 +46,14 @@ class MarianPair:
             "decoder_padding_mask": mask,
         }
 
-    def theirs(self, inputs, beams, **options):
+    def theirs(self, inputs, beams, *, max_length=MAX_LENGTH, **options):
         """Token ids (B, W, T) and scores (B, W) of transformers."""
         names = ("encoder_token_ids", "encoder_padding_mask")
         source, mask = (torch.tensor(inputs[name]).long() for name in names)
         outputs = self.reference.generate(
             input_ids=source,
             attention_mask=mask,
-            max_length=MAX_LENGTH,
+            max_length=max_length,
             num_beams=beams,
             num_return_sequences=beams,
             do_sample=False,

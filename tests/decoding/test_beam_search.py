@@ -90,6 +90,21 @@ def test_beginnings_of_targets_are_kept_and_free(marian, quick):
         np.testing.assert_allclose(scores[row], their_scores[0], rtol=1e-4)
 
 
+def test_rows_may_end_at_lengths_of_their_own(marian, quick):
+    marian.bias_end(-30.0)
+    settings = {"forced_eos_token_id": 0, "early_stopping": "never"}
+    inputs = {**marian.inputs(4, seed=4), "row_lengths": np.array([3, 16, 7, 11])}
+    marian.task.compile(sampler=BeamSearch(num_beams=3, **settings), **quick)
+    outputs = marian.task.generate_rows(inputs, stop_token_ids=[0])
+    tokens = keras.ops.convert_to_numpy(outputs["decoder_token_ids"])
+    scores = keras.ops.convert_to_numpy(outputs["scores"])
+    for row, length in enumerate(inputs.pop("row_lengths")):
+        alone = {name: x[row : row + 1] for name, x in inputs.items()}
+        expected, their_scores = marian.theirs(alone, 3, max_length=length, **settings)
+        np.testing.assert_array_equal(tokens[row], expected[0])
+        np.testing.assert_allclose(scores[row], their_scores[0], rtol=1e-4)
+
+
 def test_gpt2_is_searched_too(gpt2, quick):
     reference, task = gpt2
     rng = np.random.default_rng(2)

@@ -1,0 +1,123 @@
+"""Versions of a served model: whole or absent, and never overwritten."""
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+from pathlib import Path
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@contextlib.contextmanager
+def new_version(folder, version=None):
+    """Gives a folder to write into, which becomes a version when all is written.
+
+    A server watches for folders with integer names, and loads what it sees: so the
+    folder has a hidden name until it is renamed.
+
+    Args:
+        folder: `str` or `Path`, base path of the model. It is made if it is missing.
+        version: `int`, 1 or more, or `None` for the next one after those that are
+            there, also after those that others write at the same time.
+
+    Yields:
+        `Path` of the hidden folder, which is there and empty. After the block its
+        `version` folder exists; see `newest_version`.
+
+    Raises:
+        FileExistsError: if the version is there.
+        ValueError: if the folder's name cannot be that of a model, or the version is no
+            positive `int`.
+
+    Example:
+    ```python
+    with new_version("serving/reviews") as hidden:
+        (hidden / "saved_model.pb").write_bytes(b"...")
+    newest_version("serving/reviews")  # serving/reviews/1
+    ```
+    """
+    folder = Path(folder)
+    check_version(folder, version)
+    folder.mkdir(parents=True, exist_ok=True)
+    hidden = folder / f".writing-{secrets.token_hex(6)}"
+    hidden.mkdir()
+    try:
+        yield hidden
+        _rename(hidden, folder, version)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def check_version(folder, version):
+    """Checks where a model is to be written.
+
+    Args:
+        folder: `Path`, base path of the model.
+        version: `int` or `None`.
+
+    Raises:
+        FileExistsError: if the version is there.
+        ValueError: if the folder's name cannot be that of a model, or the version is no
+            positive `int`.
+    """
+    if not _NAME.fullmatch(folder.name):
+        raise ValueError(
+            "Expected a folder whose name can be that of a model: letters, digits, "
+            f"'_', '.' and '-'. Received: {folder.name!r}"
+        )
+    if version is None:
+        return
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise ValueError(f"Expected a version of 1 or more. Received: {version!r}")
+    if (folder / str(version)).exists():
+        raise FileExistsError(
+            f"Expected a version that is not there. Received: {version}, which is in "
+            f"{folder}. Pass version=None for the next one."
+        )
+
+
+def versions(folder):
+    """Lists the versions of a model.
+
+    Args:
+        folder: `str` or `Path`, base path of the model.
+
+    Returns:
+        Sorted list of `int`; of what is named as a version, files too.
+    """
+    folder = Path(folder)
+    names = os.listdir(folder) if folder.is_dir() else []
+    return sorted(int(name) for name in names if re.fullmatch("[1-9][0-9]*", name))
+
+
+def newest_version(folder):
+    """Finds the version that a server would load.
+
+    Args:
+        folder: `str` or `Path`, base path of the model.
+
+    Returns:
+        `Path`.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    if not (known := versions(folder)):
+        raise FileNotFoundError(
+            f"Expected a folder with versions, such as 1, in {folder}. Received: none"
+        )
+    return Path(folder, str(known[-1]))
+
+
+def _rename(hidden, folder, version):
+    """Renames to the version, or to the first that nobody else has taken."""
+    while True:
+        number = version or max(versions(folder), default=0) + 1
+        # An empty folder would be replaced without a word.
+        if not (folder / str(number)).exists():
+            with contextlib.suppress(OSError):
+                os.rename(hidden, folder / str(number))
+                return
+        check_version(folder, version)

@@ -1,0 +1,231 @@
+"""Exports of small tasks, loaded again, against the live tasks."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kftune
+from kftune.export import export_saved_model
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow",
+    reason="other backends export by a TensorFlow process, see test_tensorflow_process",
+)
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """Function that exports a task and gives the signatures of what was written."""
+
+    def export(task, **options):
+        folder = export_saved_model(task, tmp_path / "toy", warmup=False, **options)
+        loaded = tf.saved_model.load(str(folder))
+        return {name: call(f) for name, f in loaded.signatures.items()}, folder
+
+    return export
+
+
+def call(signature):
+    """Function of NumPy arrays and lists to NumPy arrays, text as `str`."""
+
+    def run(**inputs):
+        _, specs = signature.structured_input_signature
+        tensors = {k: tf.constant(v, specs[k].dtype) for k, v in inputs.items()}
+        return {name: as_text(x.numpy()) for name, x in signature(**tensors).items()}
+
+    return run
+
+
+def as_text(values):
+    if values.dtype != object:
+        return values
+    return np.vectorize(lambda text: text.decode("utf-8"), otypes=[object])(values)
+
+
+def test_translations_are_those_of_generate(translator, exported, sentences):
+    signatures, _ = exported(translator, target_language="de")
+    texts = sentences(40)
+    expected = translator.generate(texts, target_language="de")
+    assert signatures["serving_default"](text=texts)["translation"].tolist() == expected
+    best = translator.generate(
+        texts, target_language="de", num_return_sequences=3, return_scores=True
+    )
+    answers = signatures["n_best"](text=texts)
+    assert answers["translations"].tolist() == [[t for t, _ in row] for row in best]
+    np.testing.assert_allclose(
+        answers["scores"], [[s for _, s in row] for row in best], atol=1e-5
+    )
+
+
+def test_each_row_has_its_language_and_length(translator, exported, sentences):
+    signatures, _ = exported(translator)
+    texts, codes, lengths = sentences(6), ["de", "en"] * 3, [4, 9, 30, 31, 32, 99]
+    received = signatures["translate"](
+        text=texts, target_language=codes, max_length=lengths
+    )
+    expected = [
+        translator.generate(text, target_language=code, max_length=min(length, 32))
+        for text, code, length in zip(texts, codes, lengths, strict=True)
+    ]
+    assert received["translation"].tolist() == expected
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\['de', 'en'\].*fr"):
+        signatures["translate"](text=["a"], target_language=["fr"], max_length=[9])
+
+
+def test_greedy_translations_stop_at_their_length(translator, exported, sentences):
+    translator.compile(sampler="greedy", jit_compile=False)
+    signatures, _ = exported(translator)
+    assert "n_best" not in signatures
+    texts, lengths = sentences(3), [5, 9, 32]
+    received = signatures["translate"](
+        text=texts, max_length=lengths, target_language=["de"] * 3
+    )
+    expected = [
+        translator.generate(text, max_length=length, target_language="de")
+        for text, length in zip(texts, lengths, strict=True)
+    ]
+    assert received["translation"].tolist() == expected
+
+
+def test_scores_of_translations(translator, exported, sentences):
+    signatures, _ = exported(translator, target_language="de")
+    texts = sentences(4)
+    targets = translator.generate(texts, target_language="de")
+    answers = signatures["score"](text=texts, target=targets)
+    with kftune.models.into_language(translator.preprocessor, texts, "de") as told:
+        x, y, mask = translator.preprocessor(told, targets)
+    probabilities = keras.ops.softmax(translator(x)).numpy()
+    chosen = np.take_along_axis(probabilities, y[..., None], -1)[..., 0]
+    expected = np.where(mask, np.log(chosen), 0).sum(-1)
+    np.testing.assert_allclose(answers["log_prob"], expected, rtol=1e-4)
+    np.testing.assert_array_equal(answers["num_tokens"], mask.sum(-1))
+
+
+def test_completions_are_those_of_generate(language_model, exported, sentences):
+    signatures, _ = exported(language_model)
+    texts = sentences(40)
+    expected = language_model.generate(texts, strip_prompt=True)
+    assert len(set(expected)) > 5
+    assert signatures["serving_default"](text=texts)["completion"].tolist() == expected
+    greedy = signatures["generate"](
+        text=texts,
+        max_new_tokens=[99] * 40,
+        temperature=[0.0] * 40,
+        top_k=[0] * 40,
+        top_p=[1.0] * 40,
+        seed=[0] * 40,
+    )
+    assert greedy["completion"].tolist() == expected
+
+
+def test_sampled_completions_depend_on_the_seed_alone(language_model, exported):
+    language_model.compile(sampler="top_p", jit_compile=False)
+    signatures, folder = exported(language_model)
+    options = {"temperature": 1.0, "top_k": 0, "top_p": 0.9, "max_new_tokens": 9}
+
+    def generate(texts, seeds):
+        filled = {name: [value] * len(texts) for name, value in options.items()}
+        answers = signatures["generate"](text=texts, seed=seeds, **filled)
+        return answers["completion"].tolist()
+
+    together = generate(["a", "the old man", "a"], [1, 2, 3])
+    assert together[0] != together[2]
+    assert generate(["the old man"], [2]) == together[1:2]
+    first, again = (signatures["serving_default"](text=["a"]) for _ in range(2))
+    assert first == again
+    # What is drawn at random is nothing to compare with.
+    answers = json.loads((folder / "assets.extra" / "expected.json").read_text())
+    assert answers["cases"] == []
+
+
+def test_scores_of_texts(language_model, exported, sentences):
+    signatures, _ = exported(language_model)
+    texts = sentences(5)
+    answers = signatures["score"](text=texts)
+    x, y, mask = language_model.preprocessor(texts)
+    probabilities = keras.ops.softmax(language_model(x)).numpy()
+    chosen = np.take_along_axis(probabilities, y[..., None], -1)[..., 0]
+    expected = np.where(mask, np.log(chosen), 0).sum(-1)
+    np.testing.assert_allclose(answers["log_prob"], expected, rtol=1e-4)
+
+
+def test_probabilities_are_those_of_predict(classifier, exported, sentences):
+    signatures, folder = exported(classifier)
+    texts = sentences(30)
+    answers = signatures["serving_default"](text=texts)
+    expected = keras.ops.softmax(classifier.predict(texts, verbose=0)).numpy()
+    np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-5)
+    names = np.array(classifier.label_names)
+    assert (answers["label"] == names[expected.argmax(1)]).all()
+    assert (answers["label_names"] == names).all()
+    assert signatures["embed"](text=texts)["embedding"].shape == (30, 16)
+    (case,) = json.loads((folder / "assets.extra" / "expected.json").read_text())[
+        "cases"
+    ]
+    again = signatures[case["signature"]](**case["inputs"])
+    np.testing.assert_allclose(
+        again["probabilities"], case["outputs"]["probabilities"], atol=1e-5
+    )
+    assert again["label"].tolist() == case["outputs"]["label"]
+
+
+def test_several_heads_answer_side_by_side(bert_classifier, exported):
+    signatures, _ = exported(bert_classifier)
+    texts = ["good films", "a film", ""]
+    answers = signatures["serving_default"](text=texts)
+    live = bert_classifier.predict(texts, verbose=0)
+    np.testing.assert_allclose(answers["values_stars"], live["stars"], atol=1e-5)
+    np.testing.assert_allclose(
+        answers["probabilities_tags"],
+        keras.ops.sigmoid(live["tags"]).numpy(),
+        atol=1e-5,
+    )
+    assert answers["label_names_tags"][0].tolist() == ["x", "y", "z"]
+    assert answers["label_mood"].tolist() == [str(i) for i in live["mood"].argmax(1)]
+    assert sorted(answers) == [
+        "label_mood",
+        "label_names_mood",
+        "label_names_tags",
+        "probabilities_mood",
+        "probabilities_tags",
+        "values_stars",
+    ]
+
+
+@pytest.mark.parametrize("name", ["translator", "language_model", "classifier"])
+def test_hard_texts_are_answered(name, exported, hard_texts, request):
+    signatures, _ = exported(request.getfixturevalue(name))
+    texts = [*(text.encode() for text in hard_texts), b"caf\xe9 \xff\xfe", b"\xe2\x82"]
+    together = signatures["serving_default"](text=texts)
+    for name, values in together.items():
+        assert len(values) == len(texts)
+        for row, text in enumerate(texts):
+            alone = signatures["serving_default"](text=[text])[name][0]
+            if values.dtype == object:
+                assert np.array_equal(alone, values[row])
+            else:
+                np.testing.assert_allclose(alone, values[row], atol=1e-5)
+    empty = signatures["serving_default"](text=np.zeros(0, object))
+    assert all(len(values) == 0 for values in empty.values())
+
+
+def test_what_cannot_be_exported_says_so(language_model, translator, tmp_path):
+    wrong = [
+        (keras.Sequential(), {}, TypeError, "task of kftune.models.*Sequential"),
+        (language_model, {"target_language": "de"}, ValueError, "encoder-decoder only"),
+        (translator, {"target_language": "fr"}, ValueError, r"\['de', 'en'\].*'fr'"),
+        (language_model, {"version": 0}, ValueError, "version of 1 or more"),
+    ]
+    for task, options, error, message in wrong:
+        with pytest.raises(error, match=message):
+            export_saved_model(task, tmp_path / "m", **options)
+    language_model.preprocessor = None
+    with pytest.raises(ValueError, match="with a preprocessor"):
+        export_saved_model(language_model, tmp_path / "m")
+    translator.compile(sampler="top_k")
+    with pytest.raises(ValueError, match="nothing to chance.*TopKSampler"):
+        export_saved_model(translator, tmp_path / "m")
+    assert not (tmp_path / "m").exists()
