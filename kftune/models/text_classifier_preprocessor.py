@@ -5,6 +5,7 @@ import keras_hub
 import numpy as np
 import tensorflow as tf
 
+from kftune.models.graph_tokenizer import GraphTokenizer
 from kftune.models.pretrained.preset_preprocessor import PresetPreprocessor
 from kftune.models.texts import as_texts
 from kftune.models.token_rows import RowTokenizer, padded, special_ids
@@ -21,11 +22,11 @@ class TextClassifierPreprocessor(
     The mask alone tells what is padding: GPT-2 in KerasHub pads with id 0, which is
     also the token `!`.
 
-    Outside a TensorFlow graph the common tokenizers give exactly the ids of
-    transformers (see `kftune.models.fast_tokenizers`), at a cost that grows evenly with
-    the text. In a graph (`tf.data`, SavedModel) KerasHub's own tokenizer runs, which
-    differs on rare text: GPT-2's joins line breaks before a word, drops what follows a
-    NUL, and is slow on words of thousands of letters; BERT's takes "…" for "...".
+    The common tokenizers give the ids of transformers (see
+    `kftune.models.fast_tokenizers`), at a cost that grows evenly with the text; those
+    of GPT-2, BART and RoBERTa also in a TensorFlow graph (`tf.data`, SavedModel). They
+    merge words of more than 256 bytes in pieces of 256. For other models KerasHub's own
+    tokenizer runs in a graph, which differs on rare text: BERT's takes "…" for "...".
     Letters: B batch, T `sequence_length`.
 
     Args:
@@ -77,6 +78,7 @@ class TextClassifierPreprocessor(
         self.add_end_token = add_end_token
         self.check_length(sequence_length)
         self._tokenize = RowTokenizer()
+        self._tokenize_in_graph = GraphTokenizer()
         if truncate not in _SIDES:
             raise ValueError(
                 f"Expected truncate to be one of {_SIDES}. "
@@ -158,7 +160,7 @@ class TextClassifierPreprocessor(
 
     def _pack_in_graph(self, x):
         """Token ids and mask of a symbolic string tensor."""
-        token_ids = self.tokenizer(x)
+        token_ids = self._tokenize_in_graph(self.tokenizer, x)
         if self.truncate == "left":
             token_ids = token_ids[..., -self._room() :]
         return self.packer(token_ids)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kftune.models.built_once import BuiltOnce
 from kftune.models.fast_tokenizers import fast_tokenizer
 from kftune.padding import pad_rows
 
@@ -16,8 +17,7 @@ class RowTokenizer:
     """
 
     def __init__(self):
-        self._fast = None
-        self._source = (None, None)
+        self._fast = BuiltOnce(fast_tokenizer)
 
     def __call__(self, tokenizer, texts):
         """Tokenises texts.
@@ -29,15 +29,13 @@ class RowTokenizer:
         Yields:
             N lists of `int`, without start and end token.
         """
-        source = (tokenizer, getattr(tokenizer, "vocabulary", None))
-        if any(x is not y for x, y in zip(source, self._source, strict=True)):
-            self._fast, self._source = fast_tokenizer(tokenizer), source
+        fast = self._fast(tokenizer)
         for first in range(0, len(texts), _TEXTS_AT_ONCE):
             batch = texts[first : first + _TEXTS_AT_ONCE]
-            if self._fast is None:
+            if fast is None:
                 yield from tokenizer.tokenize(batch)
             else:
-                for encoding in self._fast.encode_batch_fast(batch):
+                for encoding in fast.encode_batch_fast(batch):
                     yield encoding.ids
 
 

@@ -43,7 +43,7 @@ def _(tokenizer: MarianTokenizer, folder):
 @write_tokenizer.register
 def _(tokenizer: keras_hub.models.GPT2Tokenizer, folder):
     end = tokenizer.end_token
-    fast = byte_level_bpe(tokenizer)
+    fast = byte_level_bpe(tokenizer, longest_word=None)
     fast.post_processor = tokenizers.processors.ByteLevel(trim_offsets=False)
     _write_byte_pairs(tokenizer, fast, folder)
     _write_config(
@@ -58,7 +58,7 @@ def _(tokenizer: keras_hub.models.GPT2Tokenizer, folder):
 
 @write_tokenizer.register
 def _(tokenizer: keras_hub.models.BartTokenizer, folder):
-    fast = byte_level_bpe(tokenizer)
+    fast = byte_level_bpe(tokenizer, longest_word=None)
     fast.post_processor = tokenizers.processors.RobertaProcessing(
         (tokenizer.end_token, tokenizer.end_token_id),
         (tokenizer.start_token, tokenizer.start_token_id),

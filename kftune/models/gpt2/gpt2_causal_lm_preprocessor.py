@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
+from kftune.models.graph_tokenizer import GraphTokenizer
 from kftune.models.pretrained.preset_language_model_preprocessor import (
     PresetLanguageModelPreprocessor,
 )
@@ -20,10 +21,10 @@ class GPT2CausalLMPreprocessor(
     """Packs each text as `<|endoftext|> text <|endoftext|>`; every token has the next.
 
     Arguments and methods are those of `keras_hub.models.GPT2CausalLMPreprocessor`.
-    Outside a TensorFlow graph the ids are those of transformers, at a cost that grows
-    evenly with the text; in a graph KerasHub's tokenizer runs, see
-    `kftune.models.TextClassifierPreprocessor`. Prompts get a start token only with
-    `add_start_token`. Letters: B batch, T `sequence_length`.
+    The ids are those of transformers, in a TensorFlow graph and outside, at a cost that
+    grows evenly with the text, see `kftune.models.TextClassifierPreprocessor`. Prompts
+    get a start token only with `add_start_token`. Letters: B batch, T
+    `sequence_length`.
 
     Args:
         tokenizer: `keras_hub.models.GPT2Tokenizer`.
@@ -64,6 +65,7 @@ class GPT2CausalLMPreprocessor(
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._tokenize = RowTokenizer()
+        self._tokenize_in_graph = GraphTokenizer()
 
     def call(self, x, y=None, sample_weight=None, sequence_length=None):
         """See the class."""
@@ -72,14 +74,12 @@ class GPT2CausalLMPreprocessor(
                 "Expected texts alone, because the labels of a causal language model "
                 "are their own next tokens. Received labels or sample weights, too."
             )
+        length = (sequence_length or self.sequence_length) + 1
         if tf.is_symbolic_tensor(x):
-            return super().call(x, sequence_length=sequence_length)
-        length = sequence_length or self.sequence_length
-        texts, several = as_texts(x)
-        rows = self._rows(texts, length + 1)
-        token_ids, mask = padded(rows, length + 1, self.tokenizer.pad_token_id)
-        if not several:
-            token_ids, mask = token_ids[0], mask[0]
+            token_ids, mask = self._pack_in_graph(x, length)
+        else:
+            texts, several = as_texts(x)
+            token_ids, mask = self._pack(self._rows(texts, length), length, several)
         features = {
             "token_ids": token_ids[..., :-1],
             "padding_mask": mask[..., :-1],
@@ -115,19 +115,35 @@ class GPT2CausalLMPreprocessor(
 
         Raises:
             TypeError: if something is not a string; names the first ones by index.
-            ValueError: if a prompt has more than T tokens.
+            ValueError: if a prompt has more than T tokens. In a TensorFlow graph it is
+                cut instead.
         """
-        if tf.is_symbolic_tensor(x):
-            return super().generate_preprocess(x, sequence_length=sequence_length)
         length = sequence_length or self.sequence_length
-        texts, several = as_texts(x)
-        start = special_ids(self, "start")
-        rows = [[*start, *ids] for ids in self._tokenize(self.tokenizer, texts)]
-        check_room(rows, length)
-        token_ids, mask = padded(rows, length, self.tokenizer.pad_token_id)
-        if not several:
-            token_ids, mask = token_ids[0], mask[0]
+        if tf.is_symbolic_tensor(x):
+            token_ids, mask = self._pack_in_graph(x, length, is_prompt=True)
+        else:
+            texts, several = as_texts(x)
+            start = special_ids(self, "start")
+            rows = [[*start, *ids] for ids in self._tokenize(self.tokenizer, texts)]
+            check_room(rows, length)
+            token_ids, mask = self._pack(rows, length, several)
         return {"token_ids": token_ids, "padding_mask": mask}
+
+    def _pack(self, rows, length, several):
+        """Token ids and mask of rows, as NumPy arrays."""
+        token_ids, mask = padded(rows, length, self.tokenizer.pad_token_id)
+        return (token_ids, mask) if several else (token_ids[0], mask[0])
+
+    def _pack_in_graph(self, x, length, *, is_prompt=False):
+        """Token ids and mask of a symbolic string tensor; long prompts are cut, too."""
+        if not self.built:
+            self.build(None)
+        return self.packer(
+            self._tokenize_in_graph(self.tokenizer, x),
+            sequence_length=length,
+            add_start_value=self.add_start_token,
+            add_end_value=self.add_end_token and not is_prompt,
+        )
 
     def _rows(self, texts, length):
         """Token ids with start and end token, at most `length` of them."""

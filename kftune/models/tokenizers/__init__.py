@@ -1,1 +1,1 @@
-"""Tokenizers of translation models, with the ids of transformers."""
+"""Tokenizers of translation models, and of GPT-2 in a graph; transformers' ids."""

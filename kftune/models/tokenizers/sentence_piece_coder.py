@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from kftune.models.texts import as_texts
+from kftune.models.tokenizers.static_table import static_table
 
 _SPACE = "\u2581"  # how SentencePiece writes the space before a word
 _CUT = "\ufdd0\ufdd1"  # Unicode keeps these two from ever being text
@@ -56,8 +57,8 @@ class SentencePieceCoder(tf.Module):
         self._specials = "|".join(map(re.escape, sorted(special_tokens, reverse=True)))
         self._prefix = prefix
         tokens, ids = list(vocabulary), list(vocabulary.values())
-        self._ids = _table(tokens, ids, vocabulary[unknown_token])
-        self._tokens = _table(ids, tokens, unknown_token)
+        self._ids = static_table(tokens, ids, vocabulary[unknown_token])
+        self._tokens = static_table(ids, tokens, unknown_token)
 
     def tokenize(self, inputs):
         """Gives the token ids of texts, without start and end token.
@@ -199,12 +200,3 @@ def _as_tensor(token_ids):
     if keras.ops.is_tensor(token_ids):
         token_ids = keras.ops.convert_to_numpy(token_ids)
     return tf.ragged.constant(token_ids, tf.int32)
-
-
-def _table(keys, values, default):
-    types = {int: tf.int32, str: tf.string}
-    key_type, value_type = types[type(keys[0])], types[type(values[0])]
-    return tf.lookup.StaticHashTable(
-        tf.lookup.KeyValueTensorInitializer(keys, values, key_type, value_type),
-        tf.constant(default, value_type),
-    )

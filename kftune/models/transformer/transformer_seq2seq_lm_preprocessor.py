@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from kftune.models.graph_tokenizer import GraphTokenizer
 from kftune.models.pretrained.preset_language_model_preprocessor import (
     PresetLanguageModelPreprocessor,
 )
@@ -35,8 +36,8 @@ class TransformerSeq2SeqLMPreprocessor(
     `<s> source </s>` and `</s> <s> target </s>`. Other KerasHub tokenizers give
     `source, end` and `start, target, end`.
 
-    Outside a TensorFlow graph common tokenizers give exactly the ids of transformers,
-    see `kftune.models.TextClassifierPreprocessor`. Letters: B batch, S
+    Common tokenizers give the ids of transformers, see
+    `kftune.models.TextClassifierPreprocessor`. Letters: B batch, S
     `encoder_sequence_length`, T `decoder_sequence_length`.
 
     Args:
@@ -89,6 +90,7 @@ class TransformerSeq2SeqLMPreprocessor(
             tokenizer, encoder_sequence_length, decoder_sequence_length, **kwargs
         )
         self._tokenize = RowTokenizer()
+        self._tokenize_in_graph = GraphTokenizer()
 
     def build(self, input_shape=None):
         """Makes nothing: the tokens around a text may change with its language."""
@@ -133,7 +135,7 @@ class TransformerSeq2SeqLMPreprocessor(
         length = self.encoder_sequence_length
         if side == "target":
             length = self.decoder_sequence_length + 1
-        tokenize = self._list_tokenizer_of(side)
+        tokenize = self._tokenizer_of(side, self._tokenize)
         if alpha is not None:
             self._check_samples()
             tokenize = functools.partial(
@@ -257,11 +259,11 @@ class TransformerSeq2SeqLMPreprocessor(
             pad_value=pad_id(self.tokenizer, side),
             return_padding_mask=True,
         )
-        return packer(self._tokenizer_of(side)(texts))
+        return packer(self._tokenizer_of(side, self._tokenize_in_graph)(texts))
 
     def _rows(self, side, texts, length, is_prompt):
         """Lists of token ids, start and end among them, at most `length` of them."""
-        rows = self._list_tokenizer_of(side)(texts)
+        rows = self._tokenizer_of(side, self._tokenize)(texts)
         if not is_prompt:
             return self._cut_rows(side, rows, length)
         start, _ = side_ends(self.tokenizer, side)
@@ -275,17 +277,16 @@ class TransformerSeq2SeqLMPreprocessor(
         room = length - len(start) - len(end)
         return [[*start, *ids[:room], *end] for ids in rows]
 
-    def _tokenizer_of(self, side):
-        """Function from texts to token ids without start and end."""
-        if self._is_two_sided and side == "target":
+    def _tokenizer_of(self, side, tokenize):
+        """Function from texts to token ids without start and end.
+
+        `tokenize` is for tokenizers that do not know source and target.
+        """
+        if not self._is_two_sided:
+            return functools.partial(tokenize, self.tokenizer)
+        if side == "target":
             return self.tokenizer.tokenize_target
         return self.tokenizer.tokenize
-
-    def _list_tokenizer_of(self, side):
-        """The same for a list of texts; faster."""
-        if self._is_two_sided:
-            return self._tokenizer_of(side)
-        return functools.partial(self._tokenize, self.tokenizer)
 
     @property
     def _is_two_sided(self):
