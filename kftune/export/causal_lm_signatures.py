@@ -132,7 +132,7 @@ class CausalLMSignatures:
         """Token ids and mask `(B, T)` of prompts, and what one pass reads of them."""
         preprocessor = self._task.preprocessor
         tokenizer = preprocessor.tokenizer
-        rows = tokenizer(valid_utf8(text))
+        rows = preprocessor.graph_tokenizer(tokenizer, valid_utf8(text))
         if preprocessor.add_start_token:
             rows = with_first(rows, tokenizer.start_token_id)
         is_too_long = rows.row_lengths() >= self._length
@@ -156,9 +156,11 @@ class CausalLMSignatures:
         finally:
             self._task.sampler = theirs
         is_new = tf.logical_and(outputs["padding_mask"], ~inputs["padding_mask"])
-        tokenizer = self._task.preprocessor.tokenizer
+        preprocessor = self._task.preprocessor
+        tokenizer = preprocessor.tokenizer
         rows = keep_tokens(outputs["token_ids"], is_new, tokenizer.special_token_ids)
-        return {"completion": valid_utf8(tokenizer.detokenize(rows))}
+        texts = preprocessor.graph_tokenizer.detokenize(tokenizer, rows)
+        return {"completion": valid_utf8(texts)}
 
     def _step(self, inputs):
         stops = [self._task.preprocessor.tokenizer.end_token_id]

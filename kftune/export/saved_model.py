@@ -16,6 +16,7 @@ from kftune.export.version_folder import check_version, new_version, newest_vers
 from kftune.export.warmup_requests import write_warmup_requests
 from kftune.export.without_xla import without_xla
 from kftune.models import GPT2CausalLM, TextClassifier, TransformerSeq2SeqLM
+from kftune.models.fast_tokenizers import is_byte_level
 
 _SIGNATURES = {
     TextClassifier: ClassifierSignatures,
@@ -101,7 +102,10 @@ def write_functions(functions, task, folder, *, xla=False):
     module = tf.Module()
     # Not the Keras variables themselves: a session would not find their values.
     module.weights = [variable.value for variable in task.variables]
-    module.tokenizer = task.preprocessor.tokenizer
+    module.tokenizer = task.preprocessor.graph_tokenizer
+    if not is_byte_level(task.preprocessor.tokenizer):
+        # Else KerasHub's table of words would come along, which grows.
+        module.more_tables = task.preprocessor.tokenizer
     with contextlib.nullcontext() if xla else without_xla():
         for function in functions.values():
             function.get_concrete_function()

@@ -217,7 +217,8 @@ class Seq2SeqSignatures:
 
     def _texts(self, outputs):
         """Strings `(B, n)` of token ids `(B, n, T)`."""
-        tokenizer = self._task.preprocessor.tokenizer
+        preprocessor = self._task.preprocessor
+        tokenizer = preprocessor.tokenizer
         shape = tf.shape(outputs[_IDS])
         token_ids, mask = (
             tf.reshape(outputs[name], [-1, shape[2]]) for name in (_IDS, _MASK)
@@ -226,7 +227,8 @@ class Seq2SeqSignatures:
         for ids in side_ends(tokenizer, "target"):
             dropped += ids
         rows = keep_tokens(token_ids, tf.cast(mask, tf.bool), dropped)
-        return tf.reshape(valid_utf8(tokenizer.detokenize(rows)), shape[:2])
+        texts = preprocessor.graph_tokenizer.detokenize(tokenizer, rows)
+        return tf.reshape(valid_utf8(texts), shape[:2])
 
     def _best(self, outputs):
         best = {name: rows[:, :1] for name, rows in outputs.items() if name != SCORES}

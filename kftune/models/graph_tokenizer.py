@@ -1,4 +1,4 @@
-"""From texts to token ids in a TensorFlow graph."""
+"""From texts to token ids, and back, in a TensorFlow graph."""
 
 import tensorflow as tf
 
@@ -39,6 +39,23 @@ class GraphTokenizer(tf.Module):
         """
         if not is_byte_level(tokenizer):
             return tokenizer.tokenize(texts)
-        with tf.init_scope():  # tables that outlive the graph
+        return self._tables(tokenizer).tokenize(texts)
+
+    def detokenize(self, tokenizer, ids):
+        """Gives the texts of token ids.
+
+        Args:
+            tokenizer: a `keras_hub.tokenizers.Tokenizer`.
+            ids: `tf.RaggedTensor`, `int32 (B, None)`, without special tokens.
+
+        Returns:
+            `tf.string` tensor `(B,)`.
+        """
+        if not is_byte_level(tokenizer):
+            return tokenizer.detokenize(ids)
+        return self._tables(tokenizer).detokenize(ids, skip_special_tokens=False)
+
+    def _tables(self, tokenizer):
+        with tf.init_scope():  # they outlive the graph
             self._byte_pairs = self._built(tokenizer)
-        return self._byte_pairs.tokenize(texts)
+        return self._byte_pairs

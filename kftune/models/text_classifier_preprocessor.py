@@ -78,7 +78,7 @@ class TextClassifierPreprocessor(
         self.add_end_token = add_end_token
         self.check_length(sequence_length)
         self._tokenize = RowTokenizer()
-        self._tokenize_in_graph = GraphTokenizer()
+        self.graph_tokenizer = GraphTokenizer()
         if truncate not in _SIDES:
             raise ValueError(
                 f"Expected truncate to be one of {_SIDES}. "
@@ -160,7 +160,7 @@ class TextClassifierPreprocessor(
 
     def _pack_in_graph(self, x):
         """Token ids and mask of a symbolic string tensor."""
-        token_ids = self._tokenize_in_graph(self.tokenizer, x)
+        token_ids = self.graph_tokenizer(self.tokenizer, x)
         if self.truncate == "left":
             token_ids = token_ids[..., -self._room() :]
         return self.packer(token_ids)

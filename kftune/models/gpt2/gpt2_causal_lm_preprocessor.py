@@ -65,7 +65,7 @@ class GPT2CausalLMPreprocessor(
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._tokenize = RowTokenizer()
-        self._tokenize_in_graph = GraphTokenizer()
+        self.graph_tokenizer = GraphTokenizer()
 
     def call(self, x, y=None, sample_weight=None, sequence_length=None):
         """See the class."""
@@ -139,7 +139,7 @@ class GPT2CausalLMPreprocessor(
         if not self.built:
             self.build(None)
         return self.packer(
-            self._tokenize_in_graph(self.tokenizer, x),
+            self.graph_tokenizer(self.tokenizer, x),
             sequence_length=length,
             add_start_value=self.add_start_token,
             add_end_value=self.add_end_token and not is_prompt,

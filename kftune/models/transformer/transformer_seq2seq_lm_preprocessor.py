@@ -90,7 +90,7 @@ class TransformerSeq2SeqLMPreprocessor(
             tokenizer, encoder_sequence_length, decoder_sequence_length, **kwargs
         )
         self._tokenize = RowTokenizer()
-        self._tokenize_in_graph = GraphTokenizer()
+        self.graph_tokenizer = GraphTokenizer()
 
     def build(self, input_shape=None):
         """Makes nothing: the tokens around a text may change with its language."""
@@ -259,7 +259,7 @@ class TransformerSeq2SeqLMPreprocessor(
             pad_value=pad_id(self.tokenizer, side),
             return_padding_mask=True,
         )
-        return packer(self._tokenizer_of(side, self._tokenize_in_graph)(texts))
+        return packer(self._tokenizer_of(side, self.graph_tokenizer)(texts))
 
     def _rows(self, side, texts, length, is_prompt):
         """Lists of token ids, start and end among them, at most `length` of them."""
