@@ -3,7 +3,7 @@ import pytest
 import transformers
 from translation_files import needs_data, real_lines
 
-from kftune.models.fast_tokenizers import fast_tokenizer
+from kftune.models.fast_tokenizers import byte_level_bpe, fast_tokenizer
 from kftune.models.gpt2.gpt2_tokenizer_trainer import train_gpt2_tokenizer
 
 ODD_TEXTS = [
@@ -57,6 +57,21 @@ def test_the_header_of_the_merges_file_is_no_rule(gpt2_tokenizer, reference):
     with_header = keras_hub.models.GPT2Tokenizer(vocabulary, merges)
     ids = fast_tokenizer(with_header).encode(ODD_TEXTS[0]).ids
     assert ids == reference(ODD_TEXTS[0])["input_ids"]
+
+
+def test_words_of_more_than_256_bytes_are_merged_in_pieces(gpt2_tokenizer, reference):
+    def theirs(text):
+        return reference(text)["input_ids"]
+
+    bpe = fast_tokenizer(gpt2_tokenizer)
+    # The space and 85 characters of three bytes are 256 bytes.
+    for text in ("the" * 85, "the" * 85 + "s", "1" * 256, " " + "日" * 85):
+        assert bpe.encode(text).ids == theirs(text)
+    text = "x" + "film" * 64  # the cut is in a token
+    assert bpe.encode(text).ids == theirs(text[:256]) + theirs(text[256:])
+    assert bpe.encode(text).ids != theirs(text)
+    whole = byte_level_bpe(gpt2_tokenizer, longest_word=None)
+    assert whole.encode(text).ids == theirs(text)
 
 
 def test_a_word_of_a_million_letters_is_merged_as_a_short_one(gpt2_tokenizer):

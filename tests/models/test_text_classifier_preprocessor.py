@@ -8,6 +8,8 @@ from kftune.models import TextClassifierPreprocessor, token_rows
 
 pytestmark = pytest.mark.backend
 
+# KerasHub's own tokenizer cuts these in other ways, or takes long.
+RARE_TEXTS = ["so\n\nwhy not", "The film\x00 is good", "film" * 3000]
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "film", "bad"]
 
 
@@ -59,6 +61,14 @@ def test_eager_graph_and_rows_agree(bert_tokenizer, start, end):
     np.testing.assert_array_equal(eager["padding_mask"], traced["padding_mask"])
     for row, ids, mask in zip(pack.tokenize_rows(texts), *eager.values(), strict=True):
         assert row.tolist() == ids[mask].tolist()
+
+
+def test_byte_pairs_of_rare_text_are_those_of_the_graph(gpt2_tokenizer):
+    pack = TextClassifierPreprocessor(gpt2_tokenizer, sequence_length=500)
+    eager, traced = pack(RARE_TEXTS), graph(pack, RARE_TEXTS)
+    np.testing.assert_array_equal(eager["token_ids"], traced["token_ids"])
+    np.testing.assert_array_equal(eager["padding_mask"], traced["padding_mask"])
+    assert eager["padding_mask"].all(1).tolist() == [False, False, True]
 
 
 def test_one_string_gives_one_row(bert_tokenizer):

@@ -92,6 +92,9 @@ def test_gpt2_with_its_tokenizer(gpt2_task, folder):
     ours = gpt2_logits(gpt2_task, ids[:, :16])
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
     assert tokenizer.decode(ids[0]) == text
+    # Other programs know GPT-2's way to cut words by this name.
+    written = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    assert written["pre_tokenizer"]["type"] == "ByteLevel"
     end = gpt2_task.preprocessor.tokenizer.end_token_id
     assert model.config.eos_token_id == model.config.bos_token_id == end
 

@@ -44,6 +44,25 @@ def test_prompts_have_no_end(gpt2_tokenizer):
     np.testing.assert_array_equal(received["token_ids"], expected[1][:, 1:51])
 
 
+@pytest.mark.parametrize("start", [True, False])
+def test_rows_and_prompts_of_rare_text_are_those_of_the_graph(gpt2_tokenizer, start):
+    texts = ["so\n\nwhy not", "The film\x00 is good", "film\n\n\tnaïve <|endoftext|>x"]
+    ours = GPT2CausalLMPreprocessor(gpt2_tokenizer, 60, add_start_token=start)
+    for eager in (ours, ours.generate_preprocess):
+        received = arrays(tf.function(eager)(tf.constant(texts)))
+        for got, wanted in zip(received, arrays(eager(texts)), strict=True):
+            np.testing.assert_array_equal(got, wanted)
+
+
+def test_a_long_prompt_is_cut_in_a_graph(gpt2_tokenizer):
+    ours = GPT2CausalLMPreprocessor(gpt2_tokenizer, 60)
+    expected = arrays(ours.generate_preprocess(TEXTS[3]))
+    ours.sequence_length = 4
+    received = tf.function(ours.generate_preprocess)(tf.constant(TEXTS[3]))
+    for got, wanted in zip(arrays(received), expected, strict=True):
+        np.testing.assert_array_equal(got, wanted[:4])
+
+
 def test_rows_are_tokenised_once(gpt2_tokenizer):
     ours = GPT2CausalLMPreprocessor(gpt2_tokenizer, 7)
     x, y, weight = ours(TEXTS)

@@ -47,6 +47,13 @@ def test_rows_are_keras_hubs(preprocessor):
     assert plain(next(iter(batches))) == expected
 
 
+def test_rare_text_gives_the_same_rows_in_a_graph(preprocessor):
+    texts = ["a\x00bc", "b\n\na", "<s>b</s> a"]
+    pairs = (texts, texts[::-1])
+    batches = tf.data.Dataset.from_tensor_slices(pairs).batch(3).map(preprocessor)
+    assert plain(next(iter(batches))) == plain(preprocessor(*pairs))
+
+
 def test_a_pair_by_hand(preprocessor):
     x, y, weight = preprocessor("ab", "c")
     assert plain(x) == {
