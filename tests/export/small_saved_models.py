@@ -54,16 +54,18 @@ def expected_answers():
 def write_expected(folder, cases, **more):
     path = folder / "assets.extra" / "expected.json"
     path.parent.mkdir(exist_ok=True)
-    expected = {"kftune": "0.1.0", "task": "classifier", "cases": cases, **more}
+    expected = {"kftune": "0.1.0", "task": "classifier", "cases": cases} | more
     path.write_text(json.dumps(expected), "utf-8")
 
 
-def save_function(folder, function, inputs=(TEXT,), tracked=(), **options):
-    """Saves one function as `serving_default`, and what it needs of tables."""
+def save_function(
+    folder, function, inputs=(TEXT,), tracked=(), *, name="serving_default"
+):
+    """Saves one function as a signature, and the tables that it needs."""
     module = tf.Module()
     module.tracked = list(tracked)
-    module.answer = tf.function(function, input_signature=inputs, **options)
-    tf.saved_model.save(module, str(folder), {"serving_default": module.answer})
+    module.answer = tf.function(function, input_signature=inputs)
+    tf.saved_model.save(module, str(folder), {name: module.answer})
     return folder
 
 
@@ -158,22 +160,25 @@ def save_options(folder):
     return save_function(folder, answer, inputs)
 
 
-def save_parrot(folder, texts, outputs):
+def save_parrot(folder, texts, outputs, name="serving_default", **options):
     """Answers known texts with known rows.
 
     Args:
         folder: `Path`.
         texts: list of B `str`.
         outputs: dict of `str` to arrays `(B, ...)`.
+        name: `str`, of the signature.
+        **options: dtypes of further inputs by name, which change nothing.
     """
     rows = tf.lookup.KeyValueTensorInitializer(texts, list(range(len(texts))))
     table = tf.lookup.StaticHashTable(rows, -1)
+    inputs = [TEXT, *(tf.TensorSpec([None], d, name=n) for n, d in options.items())]
 
-    def answer(text):
+    def answer(text, *_):
         row = table.lookup(text)
         return {key: tf.gather(tf.constant(v), row) for key, v in outputs.items()}
 
-    return save_function(folder, answer, tracked=[table])
+    return save_function(folder, answer, inputs, [table], name=name)
 
 
 def write_warm_up(folder, *requests):

@@ -90,7 +90,5 @@ def test_signatures_that_clients_cannot_use(version, spec, outputs, problem):
 
 
 def test_a_default_signature_is_needed(version):
-    module = tf.Module()
-    module.answer = tf.function(lambda x: {"label": x}, input_signature=[TEXT])
-    tf.saved_model.save(module, str(version), {"classify": module.answer})
+    save_function(version, lambda x: {"label": x}, name="classify")
     assert "a signature serving_default" in check(version).text

@@ -7,13 +7,25 @@ import keras_hub
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_saved_models import TEXTS, save_parrot, write_expected, write_warm_up
+from small_saved_models import (
+    TEXTS,
+    save_compiled,
+    save_parrot,
+    write_expected,
+    write_warm_up,
+)
 
 import kftune
 from kftune.cli.main import main
 from kftune.export.checks import version_files
 from kftune.export.checks.processes import Finished, run_module
-from kftune.models import DenseHead, TextClassifier, TextClassifierPreprocessor
+from kftune.models import (
+    DenseHead,
+    GPT2CausalLM,
+    TextClassifier,
+    TextClassifierPreprocessor,
+    TransformerSeq2SeqLM,
+)
 
 RUN_MODULE = "kftune.export.verify_saved_model.run_module"
 LABELS = ["rotten", "fresh", "mixed"]
@@ -178,11 +190,70 @@ def test_a_stale_export_of_a_preset_is_found(
         "label_names": [names] * len(TEXTS),
     }
     save_parrot(version, TEXTS, outputs)
-    case = {"signature": "serving_default", "inputs": {"text": TEXTS}, "outputs": {}}
-    write_expected(version, [case])
-    arguments = ["preset", str(version), json.dumps({"preset": str(folder)})]
-    finished = run_module("kftune.export.checks", arguments)
-    found = json.loads(finished.output.splitlines()[-1])
+    found = compared(version, "classifier", TEXTS, folder)
     assert found["status"] == status, found
     assert part in found["text"]
     assert ("export it again" in found["text"]) == (status == "FAILED")
+
+
+@pytest.mark.slow
+def test_completions_of_a_preset(version):
+    task = GPT2CausalLM.from_preset("gpt2_tiny_en")
+    task.compile(sampler="greedy")
+    prompts = ["The film", "A slow start, and"]
+    ids = [task.preprocessor.tokenizer.tokenize(prompt) for prompt in prompts]
+    completions = [
+        task.generate(prompt, len(row) + 1 + 16, strip_prompt=True)
+        for prompt, row in zip(prompts, ids, strict=True)
+    ]
+    save_parrot(
+        version,
+        prompts,
+        {"completion": completions},
+        "generate",
+        max_new_tokens=tf.int32,
+        temperature=tf.float32,
+        top_k=tf.int32,
+        top_p=tf.float32,
+        seed=tf.int64,
+    )
+    found = compared(version, "causal_lm", prompts, "gpt2_tiny_en")
+    assert found["status"] == "ok", found
+    assert "completion" in found["text"]
+
+
+@pytest.mark.slow
+def test_translations_of_a_preset(version):
+    task = TransformerSeq2SeqLM.from_preset("transformer_tiny_en_de")
+    task.compile(sampler="greedy")
+    sources = ["A man is sleeping.", "Two dogs run."]
+    translations = task.generate(sources, 32, target_language="de")
+    save_parrot(
+        version,
+        sources,
+        {"translation": translations},
+        "translate",
+        max_length=tf.int32,
+        target_language=tf.string,
+    )
+    found = compared(version, "seq2seq", sources, "transformer_tiny_en_de", ["de"] * 2)
+    assert found["status"] == "ok", found
+    assert "translation" in found["text"]
+
+
+def compared(version, task, texts, preset, languages=None):
+    """The outcome of the check of a preset, in its process."""
+    inputs = {"text": texts} | ({"target_language": languages} if languages else {})
+    case = {"signature": "serving_default", "inputs": inputs, "outputs": {}}
+    write_expected(version, [case], task=task)
+    arguments = ["preset", str(version), json.dumps({"preset": str(preset)})]
+    finished = run_module("kftune.export.checks", arguments)
+    return json.loads(finished.output.splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_a_model_for_xla_is_run_with_xla(version):
+    write_expected(save_compiled(version), [], xla=True)
+    arguments = ["server_session", str(version), "{}"]
+    finished = run_module("kftune.export.checks", arguments)
+    assert json.loads(finished.output.splitlines()[-1])["status"] == "ok"

@@ -25,6 +25,6 @@ def check(version, options=None):
         return failed(*problems)
     signatures = sorted({case["signature"] for case in cases})
     return ok(
-        f"{len(cases)} cases of {', '.join(signatures)} as from the live task: texts "
+        f"{', '.join(signatures)} as the live task (cases: {len(cases)}): texts "
         f"equal, numbers within {_TOLERANCE:g}"
     )

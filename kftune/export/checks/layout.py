@@ -21,7 +21,7 @@ def check(version, options=None):
     Returns:
         `Outcome`.
     """
-    version = version.resolve()
+    version = version.absolute()
     signatures = read_signatures(read_meta_graph(version))
     problems = [
         *_file_problems(version),

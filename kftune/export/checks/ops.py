@@ -46,7 +46,7 @@ def check(version, options=None):
     ops = {use.op for use in uses if not use.is_call}
     text = sorted(ops & served_ops.TEXT_OPS)
     shown = (
-        f"{len(ops)} ops that TensorFlow 2.20 has, {len(text)} of them of TF Text; no "
+        f"{len(ops)} ops, {len(text)} of them of TF Text, that the server links; no "
         "growing tables, no Python"
     )
     if not is_for_xla(version):

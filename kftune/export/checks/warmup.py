@@ -34,7 +34,7 @@ def check(version, options=None):
         problems.append(f"{path.name} after record {count}: {explained(error)}")
     if not 1 <= count <= _MOST:
         problems.append(f"expected 1 to {_MOST} records. Received: {count}")
-    return failed(*problems) if problems else ok(f"{count} requests replayed")
+    return failed(*problems) if problems else ok(f"requests replayed: {count}")
 
 
 def _records(path):
