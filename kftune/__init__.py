@@ -12,6 +12,7 @@ __all__ = [
     "data",
     "decoding",
     "evaluation",
+    "export",
     "layers",
     "models",
     "training",
