@@ -1,13 +1,17 @@
-"""SavedModels for TF Serving: proofs that they run there.
+"""SavedModels for TF Serving: proofs that they run there, and what asks a server.
 
-Nothing is imported before it is used, so that a check can start without Keras.
+Nothing is imported before it is used: a check and a client start without Keras.
 """
 
 import importlib
 
-_HOMES = {"verify": "kftune.export.verify_saved_model"}
+_HOMES = {
+    "ServingClient": "kftune.export.client",
+    "StandInServer": "kftune.export.stand_in_server",
+    "verify": "kftune.export.verify_saved_model",
+}
 
-__all__ = ["verify"]
+__all__ = ["ServingClient", "StandInServer", "verify"]
 
 
 def __getattr__(name):
