@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from kftune import __version__
-from kftune.cli import presets, score, translate
+from kftune.cli import presets, score, translate, verify
 
 _MISTAKES = (OSError, ValueError)
 
@@ -24,7 +24,7 @@ def main(argv=None):
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for subcommand in (presets, score, translate):
+    for subcommand in (presets, score, translate, verify):
         subcommand.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:

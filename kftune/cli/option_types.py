@@ -1,8 +1,10 @@
-"""Types of a recipe's options that say which numbers make sense.
+"""Types of options that say which numbers make sense.
 
-`run_recipe` checks all options of a run before anything else happens.
+`run_recipe` checks all options of a run before anything else happens; subcommands take
+their numbers by a function.
 """
 
+import argparse
 import dataclasses
 import math
 from collections.abc import Callable
@@ -29,6 +31,14 @@ class Limits:
 
     def __repr__(self):
         return self.text
+
+
+def positive_int(text):
+    """Reads a number of 1 or more from the command line; a `type` for `argparse`."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more. Received: {text}")
+    return number
 
 
 def at_least(least):

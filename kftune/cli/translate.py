@@ -5,17 +5,11 @@ import contextlib
 import itertools
 import sys
 
+from kftune.cli.option_types import positive_int
 from kftune.error_text import first_few
 
 _LINES_AT_ONCE = 10_000
 _DEFAULT_BEAMS = 5
-
-
-def _positive(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more. Received: {text}")
-    return number
 
 
 def add_parser(commands):
@@ -30,17 +24,20 @@ def add_parser(commands):
     add("files", nargs="*", help="UTF-8 text; .gz and .xz are unpacked")
     add("--model", required=True, help="folder or name of an encoder-decoder")
     add("--output", metavar="FILE", help="written whole or not at all")
-    add("--num-beams", type=_positive, help="default: the model's, or 5")
+    add("--num-beams", type=positive_int, help="default: the model's, or 5")
     add(
         "--n-best",
-        type=_positive,
+        type=positive_int,
         metavar="N",
         help="N lines for each line: its number from 1, score and text, between tabs",
     )
     add(
-        "--batch-tokens", type=_positive, default=2048, help="of the sources of a batch"
+        "--batch-tokens",
+        type=positive_int,
+        default=2048,
+        help="of the sources of a batch",
     )
-    add("--max-length", type=_positive, help="tokens of a translation at most")
+    add("--max-length", type=positive_int, help="tokens of a translation at most")
     add(
         "--target-language", metavar="CODE", help="such as de, if the model has several"
     )

@@ -13,7 +13,6 @@ from kftune.error_text import first_few
 
 _CC_LIBRARY = "libtensorflow_cc.so.2"
 _DISABLE_XLA = "_ZN10tensorflow21DisableXlaCompilationEv"
-_is_prepared = False
 _preparing = threading.Lock()
 
 
@@ -57,6 +56,8 @@ class ServerSession:
 
     Args:
         version_folder: `str` or `Path`, the folder that holds `saved_model.pb`.
+        xla: `bool`. True leaves XLA as it is, as a server does that is started with
+            that flag; for models that were exported for it.
 
     Raises:
         FileNotFoundError: if there is no `saved_model.pb`.
@@ -71,21 +72,21 @@ class ServerSession:
     ```
     """
 
-    def __init__(self, version_folder):
+    def __init__(self, version_folder, *, xla=False):
         folder = Path(version_folder)
         if not (folder / "saved_model.pb").is_file():
             raise FileNotFoundError(
                 f"Expected a SavedModel in {folder}. Received: a folder without "
                 "saved_model.pb. Pass the folder of a version, such as reviews/1."
             )
-        tf = _tensorflow_as_served()
+        tf = _tensorflow_as_served(xla)
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=graph)
         with graph.as_default():
             load = tf.compat.v1.saved_model.load
             self.meta_graph = load(self._session, ["serve"], str(folder))
         graph.finalize()
-        self.signatures = _signatures(self.meta_graph)
+        self.signatures = read_signatures(self.meta_graph)
 
     def run(self, signature, inputs):
         """Runs a signature on a batch.
@@ -161,23 +162,28 @@ def _package_folder(name):
     return Path(found.submodule_search_locations[0])
 
 
-def _tensorflow_as_served():
-    """TensorFlow with TF Text's ops, and XLA disabled as in the stock server."""
-    global _is_prepared  # noqa: PLW0603, TensorFlow's own switch is global too
+def _tensorflow_as_served(xla):
+    """TensorFlow with TF Text's ops; without `xla`, XLA is disabled for good."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
 
     with _preparing:
-        if not _is_prepared:
+        if not xla:
             getattr(ctypes.CDLL(str(tensorflow_library())), _DISABLE_XLA)()
-            for library in text_op_libraries():
-                tf.load_op_library(str(library))
-            _is_prepared = True
+        for library in text_op_libraries():
+            tf.load_op_library(str(library))
     return tf
 
 
-def _signatures(meta_graph):
-    """The signatures of a loaded SavedModel; not the one of the loader itself."""
+def read_signatures(meta_graph):
+    """Reads what the signatures of a SavedModel take and give.
+
+    Args:
+        meta_graph: `MetaGraphDef`.
+
+    Returns:
+        `dict` of `str` to `Signature`, without the one that only the loader uses.
+    """
     return {
         name: Signature(_specs(definition.inputs), _specs(definition.outputs))
         for name, definition in sorted(meta_graph.signature_def.items())
