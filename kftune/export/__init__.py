@@ -6,12 +6,14 @@ Nothing is imported before it is used: a check and a client start without Keras.
 import importlib
 
 _HOMES = {
+    "DockerServer": "kftune.export.docker_server",
     "ServingClient": "kftune.export.client",
     "StandInServer": "kftune.export.stand_in_server",
+    "serve_and_ask": "kftune.export.answers_by_protocol",
     "verify": "kftune.export.verify_saved_model",
 }
 
-__all__ = ["ServingClient", "StandInServer", "verify"]
+__all__ = ["DockerServer", "ServingClient", "StandInServer", "serve_and_ask", "verify"]
 
 
 def __getattr__(name):

@@ -54,7 +54,7 @@ class ServingSignature:
             ValueError: if inputs are missing or unknown, or values do not fit; names
                 all of them.
         """
-        known = [name for name in self.inputs if name != "text"]
+        known = sorted(self.inputs.keys() - {"text"})
         wrong = []
         if unknown := sorted(options.keys() - set(known)):
             wrong.append(f"no options {unknown} (there are: {first_few(known, 9)})")

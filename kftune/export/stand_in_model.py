@@ -1,12 +1,9 @@
 """The model of a stand-in server: checks a request as TensorFlow Serving would."""
 
-from pathlib import Path
-
 import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 
-from kftune.export.server_session import ServerSession
-from kftune.export.versions import newest_version
+from kftune.export.checks.version_files import is_version, open_session
 
 
 class UnknownSignatureError(ValueError):
@@ -14,27 +11,32 @@ class UnknownSignatureError(ValueError):
 
 
 class StandInModel:
-    """The newest version under a base path, ready to answer.
+    """A version of a model, ready to answer.
 
     Args:
-        base_path: `str` or `Path`, the folder of the versions; its name is the name of
-            the model.
+        version_folder: `Path`; its name is the version, that of the folder above the
+            name of the model.
 
     Raises:
-        FileNotFoundError: if there is no version.
+        ValueError: if the version is not named by a positive integer.
 
     Example:
     ```python
-    model = StandInModel("serving/reviews")
+    model = StandInModel(Path("serving/reviews/1"))
     model.predict("", {"text": np.array(["A treat."], object)})
     ```
     """
 
-    def __init__(self, base_path):
-        base_path = Path(base_path).resolve()
-        self.name = base_path.name
-        self.version = newest_version(base_path)
-        self._session = ServerSession(base_path / str(self.version))
+    def __init__(self, version_folder):
+        version_folder = version_folder.resolve()
+        if not is_version(version_folder.name):
+            raise ValueError(
+                "Expected the folder of a version, named by a positive integer. "
+                f"Received: {version_folder}"
+            )
+        self.name = version_folder.parent.name
+        self.version = int(version_folder.name)
+        self._session = open_session(version_folder)
         self.signature_defs = self._session.meta_graph.signature_def
 
     def check_spec(self, name, version=None):

@@ -12,7 +12,6 @@ machines without Docker.
 
 import argparse
 import contextlib
-import os
 import re
 import subprocess
 import sys
@@ -20,7 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from kftune.export.versions import newest_version
+from kftune.export.checks.processes import environment
+from kftune.export.checks.version_files import find_version
 
 _STARTED = (
     "Stand-in, NOT TensorFlow Serving (no batching, no GPU): model {name}, version "
@@ -36,8 +36,9 @@ class StandInServer:
     It ends with the block, and with the process that started it.
 
     Args:
-        base_path: `str` or `Path`, the folder of the versions. The newest is served
-            under the folder's name.
+        base_path: `str` or `Path`, the folder of the versions, of which the newest is
+            served, or the folder of one version. The name of the model is that of the
+            folder of the versions.
         start_timeout: `float`, seconds, in which the model must be loaded.
 
     Attributes:
@@ -47,6 +48,7 @@ class StandInServer:
 
     Raises:
         FileNotFoundError: if there is no version under `base_path`.
+        ValueError: if the versions are not named by positive integers.
         RuntimeError: if the process ended; with what it wrote last.
         TimeoutError: if it was not ready in time.
 
@@ -66,7 +68,7 @@ class StandInServer:
         self._closing = contextlib.ExitStack()
 
     def __enter__(self):
-        newest_version(self.base_path)
+        find_version(self.base_path)
         with contextlib.ExitStack() as stack:
             log = Path(stack.enter_context(tempfile.TemporaryDirectory()), "log")
             process = stack.enter_context(_process(self.base_path, log))
@@ -109,7 +111,7 @@ def _process(base_path, log):
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=environment(),
         )
     try:
         yield process
@@ -139,17 +141,19 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     try:
         _serve(arguments)
-    except (OSError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
         sys.exit(f"stand_in_server: {error}")
 
 
 def _serve(arguments):
-    newest_version(arguments.base_path)  # Before TensorFlow takes its time to start.
+    version = find_version(
+        arguments.base_path
+    )  # Before TensorFlow takes its time to start.
     from kftune.export.stand_in_grpc import grpc_server
     from kftune.export.stand_in_model import StandInModel
     from kftune.export.stand_in_rest import rest_server
 
-    model = StandInModel(arguments.base_path)
+    model = StandInModel(version)
     rest = rest_server(model, arguments.rest_port)
     server, port = grpc_server(model, arguments.port)
     ports = {"port": port, "rest_port": rest.server_port}

@@ -82,7 +82,7 @@ def toy_model(tmp_path_factory):
         **{name: getattr(toy, name) for name in ("cut", "slow")},
     }
     tf.saved_model.save(toy, str(folder / "10"), signatures)
-    for name in ("2", ".writing-11", "011", "assets"):  # No newer versions.
+    for name in ("2", ".writing-11", "011", "assets", "12"):  # No newer versions.
         (folder / name).mkdir()
     return folder
 

@@ -7,13 +7,16 @@ import time
 
 import pytest
 
-from kftune.export import ServingClient, StandInServer
+import kftune
+from kftune.export import ServingClient, StandInServer, serve_and_ask
+from kftune.export.checks.processes import environment
 
 pytestmark = pytest.mark.slow  # TensorFlow starts anew in each.
 
 
 def test_a_server_that_cannot_load_says_why(tmp_path):
     (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").write_text("none")
     with (
         pytest.raises(RuntimeError, match=r"status 1:(.|\n)*saved_model\.pb"),
         StandInServer(tmp_path),
@@ -46,11 +49,23 @@ def test_the_process_ends_with_the_one_that_started_it(toy_model):
         "print(server.pid, flush=True); os.kill(os.getpid(), 9)"
     )
     command = [sys.executable, "-c", code, str(toy_model)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     killed = subprocess.run(
-        command, env=environment, stdout=subprocess.PIPE, text=True, check=False
+        command, env=environment(), stdout=subprocess.PIPE, text=True, check=False
     )
     end = time.monotonic() + 30
     while is_running(int(killed.stdout)) and time.monotonic() < end:
         time.sleep(0.1)
     assert not is_running(int(killed.stdout))
+
+
+def test_a_model_is_asked_by_both_protocols(toy_model):
+    clients = []
+
+    def ask(client):
+        clients.append(client)
+        return client.labels(["a", "b"])
+
+    assert kftune.export.serve_and_ask is serve_and_ask  # Not a module of that name.
+    answers = kftune.export.serve_and_ask(toy_model, ask)
+    assert answers == {"grpc": ["A", "B"], "rest": ["A", "B"]}
+    assert len(clients) == 2
