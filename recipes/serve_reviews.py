@@ -2,7 +2,8 @@
 
     python recipes/classify_reviews.py       # makes the default preset
     python recipes/serve_reviews.py
-    python recipes/serve_reviews.py --texts "A warm, witty film." "Lifeless." --docker
+    python recipes/serve_reviews.py --texts "A warm, witty film." "Lifeless."
+    python recipes/serve_reviews.py --docker
 
 Without --docker a stand-in answers, which is not TensorFlow Serving; it needs the extra
 `serving`. Under --out the run writes reviews/, the folder for a server, with one

@@ -106,6 +106,8 @@ def test_a_server_that_is_down_or_full_is_asked_again(client, server, status):
             "not found in",
         ),
         ((404, '{"error": "Servable not found"}'), LookupError, "Servable not found"),
+        # TensorFlow Serving escapes messages as C does, which JSON does not know.
+        ((400, r"""{ "error": "no \'text\'" }"""), ValueError, r"no \\'text"),
         ((404, "<html>"), LookupError, "NOT_FOUND: <html>"),
         ((500, '{"error": "oh"}'), RuntimeError, "HTTP 500: oh"),
         ((200, "no JSON"), RuntimeError, "HTTP 200: no JSON"),

@@ -123,7 +123,7 @@ def test_an_unknown_option_is_named(capsys):
 @pytest.mark.parametrize("recipe", ["serve_reviews.py", "serve_translation.py"])
 def test_recipes_of_servers_take_texts(recipe):
     main = runpy.run_path(str(RECIPES / recipe))["main"]
-    argv = ["--texts", "A film.", "--docker", "true", "--out", "runs/a"]
+    argv = ["--texts", "A film.", "--docker", "--out", "runs/a"]
     if recipe == "serve_translation.py":
         argv.append("--target-languages")
     options = read_options(main, argv)
