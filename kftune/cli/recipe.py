@@ -91,7 +91,7 @@ def _options(main, kind):
 
 def _with_flags(argv, options):
     """Write `--docker` without a value behind it as `--docker=true`."""
-    following = [*argv[1:], "--"]
+    following = [*argv, "--"][1:]
     return [
         f"{part}=true" if part in options and after.startswith("--") else part
         for part, after in zip(argv, following, strict=True)

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from concurrent import futures
 
 import grpc
@@ -55,13 +56,19 @@ def servicer():
     return Failing()
 
 
-@pytest.fixture
-def client(servicer):
+def start(servicer, port=0):
+    """A server that runs, and its port."""
     server = grpc.server(futures.ThreadPoolExecutor(2))
     add = prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server
     add(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
+    return server, port
+
+
+@pytest.fixture
+def client(servicer):
+    server, port = start(servicer)
     with ServingClient(f"127.0.0.1:{port}", "m", retries=2, max_batch_size=2) as client:
         client.pauses = []
         client.retry.sleep = client.pauses.append
@@ -124,6 +131,24 @@ def test_another_version_of_the_model_is_noticed(client, servicer):
         client.predict("a")
     servicer.outputs = {"label": 7}
     assert list(client.predict("a")) == ["label"]
+
+
+def test_a_server_that_starts_again_is_found_within_the_pauses(servicer):
+    """They are 0.7 s at most; gRPC itself would wait for a second."""
+    server, port = start(servicer)
+    again = []
+
+    def sleep(seconds):
+        if not again:
+            again.append(start(servicer, port)[0])
+        time.sleep(seconds)
+
+    with ServingClient(f"127.0.0.1:{port}", "m", retries=3) as client:
+        assert client.labels("a") == "a"
+        server.stop(None).wait()
+        client.retry.sleep = sleep
+        assert client.labels("b") == "b"
+    again[0].stop(None).wait()
 
 
 def test_nothing_listens():
