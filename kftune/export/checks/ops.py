@@ -38,7 +38,7 @@ def check(version, options=None):
     graph = read_meta_graph(version).graph_def
     uses = list(_uses(graph))
     problems = list(_unknown(uses)) + list(_unwanted(uses))
-    xla = sorted({use.op for use in uses if _needs_xla(use)})
+    xla = sorted({f"{use.op} in {use.place}" for use in uses if _needs_xla(use)})
     if xla and not is_for_xla(version):
         problems.append(f"XLA is needed by {first_few(xla)}. {_XLA_ADVICE}")
     if problems:

@@ -9,6 +9,10 @@ _ADVICE = {
 }
 
 
+_NO_NEWS = "Graph execution error:"
+_MOST = 300  # characters
+
+
 def explained(error):
     """Says what an error of TensorFlow means.
 
@@ -19,6 +23,9 @@ def explained(error):
         `str`, one line: the error and advice if it is known.
     """
     message = getattr(error, "message", None) or str(error)
-    line = next((line for line in message.splitlines() if line.strip()), "")
-    advice = [text for sign, text in _ADVICE.items() if sign in message]
-    return ". ".join([f"{type(error).__name__}: {line.strip()[:300]}", *advice])
+    signs = [sign for sign in _ADVICE if sign in message]
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    told = [line for line in lines if any(sign in line for sign in signs)]
+    told = told or [line for line in lines if line != _NO_NEWS] or lines or ["no text"]
+    advice = [_ADVICE[sign] for sign in signs[:1]]
+    return ". ".join([f"{type(error).__name__}: {told[0][:_MOST]}", *advice])
