@@ -13,7 +13,7 @@ from kftune.export.serving_protos import (
     predict_pb2,
     prediction_service_pb2_grpc,
 )
-from kftune.export.stand_in_model import UnknownSignatureError
+from kftune.export.stand_in_model import UnknownModelError, UnknownSignatureError
 
 _THREADS = 8
 _NO_LIMIT = [
@@ -137,8 +137,8 @@ def _status_of_errors(context):
     """Ends a call with the status that TensorFlow Serving would give."""
     try:
         yield
-    except LookupError as error:
-        context.abort(grpc.StatusCode.NOT_FOUND, error.args[0])
+    except UnknownModelError as error:
+        context.abort(grpc.StatusCode.NOT_FOUND, str(error))
     except UnknownSignatureError as error:
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
     except ValueError as error:

@@ -6,6 +6,10 @@ from tensorflow.core.framework import types_pb2
 from kftune.export.checks.version_files import is_version, open_session
 
 
+class UnknownModelError(LookupError):
+    """The server has no such model or version."""
+
+
 class UnknownSignatureError(ValueError):
     """The model has no such signature; TensorFlow Serving has no own code for it."""
 
@@ -40,11 +44,15 @@ class StandInModel:
         self.signature_defs = self._session.meta_graph.signature_def
 
     def check_spec(self, name, version=None):
-        """Raises `LookupError` for another model or, unless it is `None`, version."""
+        """Checks which model is asked for.
+
+        Raises:
+            UnknownModelError: for another model or, unless it is `None`, version.
+        """
         if name != self.name:
-            raise LookupError(f"Servable not found for request: Latest({name})")
+            raise UnknownModelError(f"Servable not found for request: Latest({name})")
         if version is not None and version != self.version:
-            raise LookupError(
+            raise UnknownModelError(
                 f"Servable not found for request: Specific({name}, {version})"
             )
 

@@ -11,6 +11,7 @@ from tensorflow.core.framework import types_pb2
 
 from kftune.export.serving_signature import typed_array
 from kftune.export.stand_in_grpc import metadata_response, status_response
+from kftune.export.stand_in_model import UnknownModelError
 
 _PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+))?(:predict|/metadata)?")
 
@@ -58,8 +59,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _answer(self, actions):
         try:
             status, answer = 200, self._result(actions)
-        except LookupError as error:
-            status, answer = 404, {"error": error.args[0]}
+        except UnknownModelError as error:
+            status, answer = 404, {"error": str(error)}
         except ValueError as error:
             status, answer = 400, {"error": str(error)}
         except Exception as error:
