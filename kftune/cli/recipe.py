@@ -15,6 +15,7 @@ def run_recipe(main, argv=None):
     Each argument of the function is an option, named with dashes or underscores; its
     type is checked, an unknown option is an error, and `--help` shows the docstring.
     An option whose type is a list takes one value or several: `--corpora django plone`.
+    One whose type is `bool` takes true or false, and is true without: `--docker`.
     `--config FILE.yaml` holds options by name; options behind it win. A number outside
     its limits (`kftune.cli.option_types`) is an error before the function is called.
 
@@ -55,7 +56,8 @@ def read_options(main, argv=None):
     """
     parser = jsonargparse.auto_parser(main, as_positional=False)
     argv = sys.argv[1:] if argv is None else argv
-    argv = _with_lists([_underscored(part) for part in argv], _list_options(main))
+    argv = _with_flags([_underscored(part) for part in argv], _options(main, bool))
+    argv = _with_lists(argv, _options(main, list))
     parsed = parser.parse_args(argv)
     options = parser.instantiate(parsed).as_dict()
     options.pop("config")
@@ -77,10 +79,23 @@ def _limits(main):
                 yield name, limits
 
 
-def _list_options(main):
-    """The options of a function that take a list."""
+def _options(main, kind):
+    """The options of a function that are of a type, `bool` or `list`."""
     hints = typing.get_type_hints(main)
-    return [f"--{name}" for name in hints if typing.get_origin(hints[name]) is list]
+    return [
+        f"--{name}"
+        for name, hint in hints.items()
+        if kind in (hint, typing.get_origin(hint))
+    ]
+
+
+def _with_flags(argv, options):
+    """Write `--docker` without a value behind it as `--docker=true`."""
+    following = [*argv, "--"][1:]
+    return [
+        f"{part}=true" if part in options and after.startswith("--") else part
+        for part, after in zip(argv, following, strict=True)
+    ]
 
 
 def _with_lists(argv, options):

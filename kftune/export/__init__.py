@@ -1,13 +1,27 @@
-"""SavedModels for TF Serving: proofs that they run there.
+"""SavedModels for TF Serving, proofs that they run there, and what asks a server.
 
-Nothing is imported before it is used, so that a check can start without Keras.
+Nothing is imported before it is used: a check and a client start without Keras.
 """
 
 import importlib
 
-_HOMES = {"verify": "kftune.export.verify_saved_model"}
+_HOMES = {
+    "DockerServer": "kftune.export.docker_server",
+    "ServingClient": "kftune.export.client",
+    "StandInServer": "kftune.export.stand_in_server",
+    "export_saved_model": "kftune.export.saved_model",
+    "serve_and_ask": "kftune.export.answers_by_protocol",
+    "verify": "kftune.export.verify_saved_model",
+}
 
-__all__ = ["verify"]
+__all__ = [
+    "DockerServer",
+    "ServingClient",
+    "StandInServer",
+    "export_saved_model",
+    "serve_and_ask",
+    "verify",
+]
 
 
 def __getattr__(name):

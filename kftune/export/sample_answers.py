@@ -2,10 +2,12 @@
 
 import json
 
+import keras
 import numpy as np
 
 import kftune
 from kftune.export.classifier_signatures import head_answers
+from kftune.export.graph_languages import known_languages
 from kftune.export.row_sampler import row_sampler_settings
 
 ANSWERS_FILE = "assets.extra/expected.json"
@@ -22,38 +24,26 @@ SAMPLES = (
 )
 
 
-def sample_answers(task, signatures, texts=SAMPLES):
+def sample_answers(task, signatures):
     """Lets the live task answer a few texts.
 
     Args:
         task: what is exported.
         signatures: its `ClassifierSignatures`, or those of a generator.
-        texts: sequence of `str`.
 
     Returns:
-        Dict of JSON's types: `kftune`, the version, `task`, the kind, and `cases`, a
-        list of dicts of `signature`, `inputs` and `outputs`. There is no case if the
-        task draws at random.
+        Dict of JSON's types: `kftune`, the version; `task`, the kind; `sampler`, its
+        config or `None`; `texts`; and `cases`, a list of dicts of `signature`, `inputs`
+        and `outputs`. There is no case of a task that draws at random.
     """
-    texts = list(texts)
-    if signatures.kind == "classifier":
-        outputs = _classified(task, texts)
-    elif signatures.kind == "seq2seq":
-        language = signatures.target_language
-        outputs = {"translation": task.generate(texts, target_language=language)}
-    elif row_sampler_settings(task.sampler) is None:
-        outputs = {"completion": task.generate(texts, strip_prompt=True)}
-    else:
-        outputs = None
-    case = {
-        "signature": "serving_default",
-        "inputs": {"text": texts},
-        "outputs": outputs,
-    }
+    texts, cases = _MAKERS[signatures.kind](task, signatures)
+    sampler = getattr(task, "sampler", None)
     return {
         "kftune": kftune.__version__,
         "task": signatures.kind,
-        "cases": [] if outputs is None else [case],
+        "sampler": sampler and keras.saving.serialize_keras_object(sampler),
+        "texts": texts,
+        "cases": cases,
     }
 
 
@@ -69,15 +59,49 @@ def write_answers(answers, folder):
     path.write_text(json.dumps(answers, ensure_ascii=False, indent=1), "utf-8")
 
 
-def _classified(task, texts):
+def _classifier_cases(task, signatures):
+    texts = list(SAMPLES)
     outputs = task.predict(texts, verbose=0)
     if not task.has_several_heads:
-        outputs = {"": outputs}
-    return {
-        name + (f"_{head}" if head else ""): _as_list(answer)
+        outputs = {"head": outputs}
+    answers = {
+        name + (f"_{head}" if task.has_several_heads else ""): _as_list(answer)
         for head, output in outputs.items()
-        for name, answer in head_answers(task.heads[head or "head"], output).items()
+        for name, answer in head_answers(task.heads[head], output).items()
     }
+    return texts, [_case({"text": texts}, answers)]
+
+
+def _causal_lm_cases(task, signatures):
+    # The live task refuses prompts that fill a row.
+    rows = task.preprocessor.tokenize_rows(SAMPLES)
+    longest = task.preprocessor.sequence_length
+    texts = [
+        text for text, row in zip(SAMPLES, rows, strict=True) if len(row) < longest
+    ]
+    if not texts or row_sampler_settings(task.sampler) is not None:
+        return texts, []
+    completions = task.generate(texts, strip_prompt=True)
+    return texts, [_case({"text": texts}, {"completion": completions})]
+
+
+def _seq2seq_cases(task, signatures):
+    texts = list(SAMPLES)
+    outputs = task.generate(texts, target_language=signatures.target_language)
+    cases = [_case({"text": texts}, {"translation": outputs})]
+    for code in known_languages(task.preprocessor.tokenizer):
+        inputs = {
+            "text": texts,
+            "max_length": [task.preprocessor.decoder_sequence_length] * len(texts),
+            "target_language": [code] * len(texts),
+        }
+        outputs = task.generate(texts, target_language=code)
+        cases.append(_case(inputs, {"translation": outputs}, "translate"))
+    return texts, cases
+
+
+def _case(inputs, outputs, signature="serving_default"):
+    return {"signature": signature, "inputs": inputs, "outputs": outputs}
 
 
 def _as_list(tensor):
@@ -85,3 +109,10 @@ def _as_list(tensor):
     if values.dtype == object:
         values = np.vectorize(bytes.decode, otypes=[object])(values)
     return values.tolist()
+
+
+_MAKERS = {
+    "causal_lm": _causal_lm_cases,
+    "classifier": _classifier_cases,
+    "seq2seq": _seq2seq_cases,
+}

@@ -12,7 +12,7 @@ from kftune.export.sample_answers import sample_answers, write_answers
 from kftune.export.seq2seq_signatures import Seq2SeqSignatures
 from kftune.export.server_files import task_facts, write_server_files
 from kftune.export.tensorflow_process import export_in_tensorflow
-from kftune.export.version_folder import check_version, new_version, newest_version
+from kftune.export.version_folder import check_version, write_version
 from kftune.export.warmup_requests import write_warmup_requests
 from kftune.export.without_xla import without_xla
 from kftune.models import GPT2CausalLM, TextClassifier, TransformerSeq2SeqLM
@@ -69,14 +69,17 @@ def export_saved_model(
     if keras.backend.backend() != "tensorflow":
         return export_in_tensorflow(task, folder, version, options)
     signatures = _signatures(task, target_language, xla)
-    with new_version(folder, version) as hidden:
-        functions = write_functions(signatures.functions(), task, hidden, xla=xla)
+    functions = signatures.functions()
+
+    def write(hidden):
+        write_functions(functions, task, hidden, xla=xla)
         answers = sample_answers(task, signatures)
         write_answers({**answers, "xla": xla}, hidden)
         if warmup:
             language = {"target_language": target_language} if target_language else {}
             write_warmup_requests(functions, hidden, folder.name, **language)
-    written = newest_version(folder) if version is None else folder / str(version)
+
+    written = write_version(folder, write, version)
     write_server_files(
         folder,
         version=written.name,
@@ -95,9 +98,6 @@ def write_functions(functions, task, folder, *, xla=False):
         task: whose weights they use.
         folder: `Path`.
         xla: `bool`. False leaves no op that needs XLA.
-
-    Returns:
-        The dict.
     """
     module = tf.Module()
     # Not the Keras variables themselves: a session would not find their values.
@@ -110,7 +110,6 @@ def write_functions(functions, task, folder, *, xla=False):
         for function in functions.values():
             function.get_concrete_function()
     tf.saved_model.save(module, str(folder), signatures=functions)
-    return functions
 
 
 def _signatures(task, target_language, xla):

@@ -10,21 +10,20 @@ from pathlib import Path
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
-@contextlib.contextmanager
-def new_version(folder, version=None):
-    """Gives a folder to write into, which becomes a version when all is written.
+def write_version(folder, write, version=None):
+    """Lets a function write a folder, and makes it a version when all is written.
 
     A server watches for folders with integer names, and loads what it sees: so the
     folder has a hidden name until it is renamed.
 
     Args:
         folder: `str` or `Path`, base path of the model. It is made if it is missing.
+        write: function of a `Path`, an empty folder.
         version: `int`, 1 or more, or `None` for the next one after those that are
             there, also after those that others write at the same time.
 
-    Yields:
-        `Path` of the hidden folder, which is there and empty. After the block its
-        `version` folder exists; see `newest_version`.
+    Returns:
+        `Path` of the version's folder.
 
     Raises:
         FileExistsError: if the version is there.
@@ -33,9 +32,8 @@ def new_version(folder, version=None):
 
     Example:
     ```python
-    with new_version("serving/reviews") as hidden:
-        (hidden / "saved_model.pb").write_bytes(b"...")
-    newest_version("serving/reviews")  # serving/reviews/1
+    write_version("serving/reviews", lambda folder: (folder / "notes.txt").touch())
+    # serving/reviews/1
     ```
     """
     folder = Path(folder)
@@ -44,8 +42,8 @@ def new_version(folder, version=None):
     hidden = folder / f".writing-{secrets.token_hex(6)}"
     hidden.mkdir()
     try:
-        yield hidden
-        _rename(hidden, folder, version)
+        write(hidden)
+        return _rename(hidden, folder, version)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
 
@@ -92,32 +90,13 @@ def versions(folder):
     return sorted(int(name) for name in names if re.fullmatch("[1-9][0-9]*", name))
 
 
-def newest_version(folder):
-    """Finds the version that a server would load.
-
-    Args:
-        folder: `str` or `Path`, base path of the model.
-
-    Returns:
-        `Path`.
-
-    Raises:
-        FileNotFoundError: if there is none.
-    """
-    if not (known := versions(folder)):
-        raise FileNotFoundError(
-            f"Expected a folder with versions, such as 1, in {folder}. Received: none"
-        )
-    return Path(folder, str(known[-1]))
-
-
 def _rename(hidden, folder, version):
     """Renames to the version, or to the first that nobody else has taken."""
     while True:
-        number = version or max(versions(folder), default=0) + 1
+        path = folder / str(version or max(versions(folder), default=0) + 1)
         # An empty folder would be replaced without a word.
-        if not (folder / str(number)).exists():
+        if not path.exists():
             with contextlib.suppress(OSError):
-                os.rename(hidden, folder / str(number))
-                return
+                os.rename(hidden, path)
+                return path
         check_version(folder, version)

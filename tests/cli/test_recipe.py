@@ -47,6 +47,28 @@ def test_a_list_takes_one_value_or_several(argv, expected):
     assert run_recipe(main, argv) == expected
 
 
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ([], (False, True, ["a"])),
+        (["--in-docker"], (True, True, ["a"])),
+        (["--in_docker", "--pretrained", "false"], (True, False, ["a"])),
+        (["--in-docker=false", "--texts", "b", "--pretrained"], (False, True, ["b"])),
+        (["--texts", "b", "c", "--in-docker", "true"], (True, True, ["b", "c"])),
+    ],
+)
+def test_a_switch_is_on_without_a_value(argv, expected):
+    def main(
+        in_docker: bool = False,
+        pretrained: bool = True,
+        texts: list[str] = ["a"],  # noqa: B006
+    ):
+        """Do it."""
+        return in_docker, pretrained, texts
+
+    assert run_recipe(main, argv) == expected
+
+
 def test_a_config_file_holds_options_and_later_options_win(tmp_path):
     config = tmp_path / "settings.yaml"
     config.write_text("batch_size: 8\nrate: 2.0e-5\n")

@@ -6,6 +6,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_tasks import (
+    HARD_TEXTS,
+    make_bert_classifier,
+    make_classifier,
+    make_language_model,
+    make_translator,
+    sentences,
+)
 
 import kftune
 from kftune.export import export_saved_model
@@ -16,16 +24,31 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def exported(tmp_path):
-    """Function that exports a task and gives the signatures of what was written."""
+def export(task, folder, **options):
+    """Exports a task; the signatures of what was written, and its folder."""
+    written = export_saved_model(task, folder, warmup=False, **options)
+    loaded = tf.saved_model.load(str(written))
+    return {name: call(f) for name, f in loaded.signatures.items()}, written
 
-    def export(task, **options):
-        folder = export_saved_model(task, tmp_path / "toy", warmup=False, **options)
-        loaded = tf.saved_model.load(str(folder))
-        return {name: call(f) for name, f in loaded.signatures.items()}, folder
 
-    return export
+@pytest.fixture(scope="module")
+def translator(tmp_path_factory):
+    """A translation model, its signatures, and the folder of its export."""
+    task = make_translator(tmp_path_factory.mktemp("translator"))
+    folder = tmp_path_factory.mktemp("serving") / "toy"
+    return task, *export(task, folder, target_language="de")
+
+
+@pytest.fixture(scope="module")
+def language_model(tmp_path_factory):
+    task = make_language_model(tmp_path_factory.mktemp("gpt2"))
+    return task, *export(task, tmp_path_factory.mktemp("serving") / "toy")
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    task = make_classifier(tmp_path_factory.mktemp("gpt2"))
+    return task, *export(task, tmp_path_factory.mktemp("serving") / "toy")
 
 
 def call(signature):
@@ -45,12 +68,12 @@ def as_text(values):
     return np.vectorize(lambda text: text.decode("utf-8"), otypes=[object])(values)
 
 
-def test_translations_are_those_of_generate(translator, exported, sentences):
-    signatures, _ = exported(translator, target_language="de")
+def test_translations_are_those_of_generate(translator):
+    task, signatures, _ = translator
     texts = sentences(40)
-    expected = translator.generate(texts, target_language="de")
+    expected = task.generate(texts, target_language="de")
     assert signatures["serving_default"](text=texts)["translation"].tolist() == expected
-    best = translator.generate(
+    best = task.generate(
         texts, target_language="de", num_return_sequences=3, return_scores=True
     )
     answers = signatures["n_best"](text=texts)
@@ -60,14 +83,14 @@ def test_translations_are_those_of_generate(translator, exported, sentences):
     )
 
 
-def test_each_row_has_its_language_and_length(translator, exported, sentences):
-    signatures, _ = exported(translator)
+def test_each_row_has_its_language_and_length(translator):
+    task, signatures, _ = translator
     texts, codes, lengths = sentences(6), ["de", "en"] * 3, [4, 9, 30, 31, 32, 99]
     received = signatures["translate"](
         text=texts, target_language=codes, max_length=lengths
     )
     expected = [
-        translator.generate(text, target_language=code, max_length=min(length, 32))
+        task.generate(text, target_language=code, max_length=min(length, 32))
         for text, code, length in zip(texts, codes, lengths, strict=True)
     ]
     assert received["translation"].tolist() == expected
@@ -75,39 +98,41 @@ def test_each_row_has_its_language_and_length(translator, exported, sentences):
         signatures["translate"](text=["a"], target_language=["fr"], max_length=[9])
 
 
-def test_greedy_translations_stop_at_their_length(translator, exported, sentences):
-    translator.compile(sampler="greedy", jit_compile=False)
-    signatures, _ = exported(translator)
+@pytest.mark.slow
+def test_greedy_translations_stop_at_their_length(tmp_path):
+    task = make_translator(tmp_path / "preset")
+    task.compile(sampler="greedy", jit_compile=False)
+    signatures, _ = export(task, tmp_path / "toy")
     assert "n_best" not in signatures
     texts, lengths = sentences(3), [5, 9, 32]
     received = signatures["translate"](
         text=texts, max_length=lengths, target_language=["de"] * 3
     )
     expected = [
-        translator.generate(text, max_length=length, target_language="de")
+        task.generate(text, max_length=length, target_language="de")
         for text, length in zip(texts, lengths, strict=True)
     ]
     assert received["translation"].tolist() == expected
 
 
-def test_scores_of_translations(translator, exported, sentences):
-    signatures, _ = exported(translator, target_language="de")
+def test_scores_of_translations(translator):
+    task, signatures, _ = translator
     texts = sentences(4)
-    targets = translator.generate(texts, target_language="de")
+    targets = task.generate(texts, target_language="de")
     answers = signatures["score"](text=texts, target=targets)
-    with kftune.models.into_language(translator.preprocessor, texts, "de") as told:
-        x, y, mask = translator.preprocessor(told, targets)
-    probabilities = keras.ops.softmax(translator(x)).numpy()
+    with kftune.models.into_language(task.preprocessor, texts, "de") as told:
+        x, y, mask = task.preprocessor(told, targets)
+    probabilities = keras.ops.softmax(task(x)).numpy()
     chosen = np.take_along_axis(probabilities, y[..., None], -1)[..., 0]
     expected = np.where(mask, np.log(chosen), 0).sum(-1)
     np.testing.assert_allclose(answers["log_prob"], expected, rtol=1e-4)
     np.testing.assert_array_equal(answers["num_tokens"], mask.sum(-1))
 
 
-def test_completions_are_those_of_generate(language_model, exported, sentences):
-    signatures, _ = exported(language_model)
+def test_completions_are_those_of_generate(language_model):
+    task, signatures, _ = language_model
     texts = sentences(40)
-    expected = language_model.generate(texts, strip_prompt=True)
+    expected = task.generate(texts, strip_prompt=True)
     assert len(set(expected)) > 5
     assert signatures["serving_default"](text=texts)["completion"].tolist() == expected
     greedy = signatures["generate"](
@@ -121,9 +146,10 @@ def test_completions_are_those_of_generate(language_model, exported, sentences):
     assert greedy["completion"].tolist() == expected
 
 
-def test_sampled_completions_depend_on_the_seed_alone(language_model, exported):
-    language_model.compile(sampler="top_p", jit_compile=False)
-    signatures, folder = exported(language_model)
+def test_sampled_completions_depend_on_the_seed_alone(tmp_path):
+    task = make_language_model(tmp_path)
+    task.compile(sampler="top_p", jit_compile=False)
+    signatures, folder = export(task, tmp_path / "toy")
     options = {"temperature": 1.0, "top_k": 0, "top_p": 0.9, "max_new_tokens": 9}
 
     def generate(texts, seeds):
@@ -141,24 +167,24 @@ def test_sampled_completions_depend_on_the_seed_alone(language_model, exported):
     assert answers["cases"] == []
 
 
-def test_scores_of_texts(language_model, exported, sentences):
-    signatures, _ = exported(language_model)
+def test_scores_of_texts(language_model):
+    task, signatures, _ = language_model
     texts = sentences(5)
     answers = signatures["score"](text=texts)
-    x, y, mask = language_model.preprocessor(texts)
-    probabilities = keras.ops.softmax(language_model(x)).numpy()
+    x, y, mask = task.preprocessor(texts)
+    probabilities = keras.ops.softmax(task(x)).numpy()
     chosen = np.take_along_axis(probabilities, y[..., None], -1)[..., 0]
     expected = np.where(mask, np.log(chosen), 0).sum(-1)
     np.testing.assert_allclose(answers["log_prob"], expected, rtol=1e-4)
 
 
-def test_probabilities_are_those_of_predict(classifier, exported, sentences):
-    signatures, folder = exported(classifier)
+def test_probabilities_are_those_of_predict(classifier):
+    task, signatures, folder = classifier
     texts = sentences(30)
     answers = signatures["serving_default"](text=texts)
-    expected = keras.ops.softmax(classifier.predict(texts, verbose=0)).numpy()
+    expected = keras.ops.softmax(task.predict(texts, verbose=0)).numpy()
     np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-5)
-    names = np.array(classifier.label_names)
+    names = np.array(task.label_names)
     assert (answers["label"] == names[expected.argmax(1)]).all()
     assert (answers["label_names"] == names).all()
     assert signatures["embed"](text=texts)["embedding"].shape == (30, 16)
@@ -172,11 +198,12 @@ def test_probabilities_are_those_of_predict(classifier, exported, sentences):
     assert again["label"].tolist() == case["outputs"]["label"]
 
 
-def test_several_heads_answer_side_by_side(bert_classifier, exported):
-    signatures, _ = exported(bert_classifier)
+def test_several_heads_answer_side_by_side(tmp_path):
+    task = make_bert_classifier()
+    signatures, _ = export(task, tmp_path / "toy")
     texts = ["good films", "a film", ""]
     answers = signatures["serving_default"](text=texts)
-    live = bert_classifier.predict(texts, verbose=0)
+    live = task.predict(texts, verbose=0)
     np.testing.assert_allclose(answers["values_stars"], live["stars"], atol=1e-5)
     np.testing.assert_allclose(
         answers["probabilities_tags"],
@@ -195,10 +222,10 @@ def test_several_heads_answer_side_by_side(bert_classifier, exported):
     ]
 
 
-@pytest.mark.parametrize("name", ["translator", "language_model", "classifier"])
-def test_hard_texts_are_answered(name, exported, hard_texts, request):
-    signatures, _ = exported(request.getfixturevalue(name))
-    texts = [*(text.encode() for text in hard_texts), b"caf\xe9 \xff\xfe", b"\xe2\x82"]
+@pytest.mark.parametrize("kind", ["translator", "language_model", "classifier"])
+def test_hard_texts_are_answered(kind, request):
+    _, signatures, _ = request.getfixturevalue(kind)
+    texts = [*(text.encode() for text in HARD_TEXTS), b"caf\xe9 \xff\xfe", b"\xe2\x82"]
     together = signatures["serving_default"](text=texts)
     for name, values in together.items():
         assert len(values) == len(texts)
@@ -212,7 +239,10 @@ def test_hard_texts_are_answered(name, exported, hard_texts, request):
     assert all(len(values) == 0 for values in empty.values())
 
 
-def test_what_cannot_be_exported_says_so(language_model, translator, tmp_path):
+def test_what_cannot_be_exported_says_so(tmp_path):
+    translator = make_translator(tmp_path / "preset")
+    language_model = make_language_model(tmp_path / "gpt2")
+    folder = tmp_path / "m"
     wrong = [
         (keras.Sequential(), {}, TypeError, "task of kftune.models.*Sequential"),
         (language_model, {"target_language": "de"}, ValueError, "encoder-decoder only"),
@@ -221,11 +251,11 @@ def test_what_cannot_be_exported_says_so(language_model, translator, tmp_path):
     ]
     for task, options, error, message in wrong:
         with pytest.raises(error, match=message):
-            export_saved_model(task, tmp_path / "m", **options)
+            export_saved_model(task, folder, **options)
     language_model.preprocessor = None
     with pytest.raises(ValueError, match="with a preprocessor"):
-        export_saved_model(language_model, tmp_path / "m")
+        export_saved_model(language_model, folder)
     translator.compile(sampler="top_k")
     with pytest.raises(ValueError, match="nothing to chance.*TopKSampler"):
-        export_saved_model(translator, tmp_path / "m")
-    assert not (tmp_path / "m").exists()
+        export_saved_model(translator, folder)
+    assert not folder.exists()

@@ -84,6 +84,10 @@ RECIPES = Path(__file__).parents[2] / "recipes"
             },
         ),
         (
+            "serve_translation.py",
+            {"max-length": 2, "num-beams": 0},
+        ),
+        (
             "train_teacher.py",
             {
                 "examples": 0,
@@ -114,6 +118,18 @@ def test_an_unknown_option_is_named(capsys):
     with pytest.raises(SystemExit):
         read_options(main, ["--presset", "gpt2_tiny_en"])
     assert "--presset" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("recipe", ["serve_reviews.py", "serve_translation.py"])
+def test_recipes_of_servers_take_texts(recipe):
+    main = runpy.run_path(str(RECIPES / recipe))["main"]
+    argv = ["--texts", "A film.", "--docker", "--out", "runs/a"]
+    if recipe == "serve_translation.py":
+        argv.append("--target-languages")
+    options = read_options(main, argv)
+    assert options["texts"] == ["A film."]
+    assert options["docker"] is True
+    assert options.get("target_languages", []) == []
 
 
 def test_a_missing_file_costs_nothing_of_the_last_run(tmp_path, monkeypatch):

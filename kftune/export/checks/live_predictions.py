@@ -45,7 +45,9 @@ def main(preset, version, path):
 
 
 def _texts(expected):
-    """The first texts that were sent as `text`, each once."""
+    """The texts of the export, or the first that were sent as `text`, each once."""
+    if "texts" in expected:
+        return expected["texts"]
     sent = [t for c in expected.get("cases", []) for t in c["inputs"].get("text", [])]
     return list(dict.fromkeys(sent))[:_MOST_TEXTS]
 
@@ -60,17 +62,19 @@ def _classifier_cases(preset, texts, expected, signatures):
     named = {}
     for name, head in heads.items():
         suffix = f"_{name}" if task.has_several_heads else ""
-        probabilities = _probabilities(head, np.asarray(outputs[name], "float64"))
-        named[f"probabilities{suffix}"] = probabilities.tolist()
+        values = np.asarray(outputs[name], "float64")
+        if head.problem_type == "regression":
+            named[f"values{suffix}"] = values.tolist()
+            continue
+        named[f"probabilities{suffix}"] = _probabilities(head, values).tolist()
         if head.label_names is not None:
             named[f"label_names{suffix}"] = [head.label_names] * len(texts)
     return [_case("serving_default", {"text": texts}, named)]
 
 
 def _probabilities(head, outputs):
-    """Softmax or sigmoid of logits; what are probabilities or numbers stays."""
-    is_linear = getattr(head.activation, "__name__", None) == "linear"
-    if not is_linear or head.problem_type == "regression":
+    """Softmax or sigmoid of logits; what are probabilities stays."""
+    if getattr(head.activation, "__name__", None) != "linear":
         return outputs
     if head.problem_type == "multi_label_classification":
         return 1 / (1 + np.exp(-outputs))

@@ -32,15 +32,9 @@ def run_module(module, arguments):
     Returns:
         `Finished`.
     """
-    places = [str(Path(kftune.__file__).parents[1]), os.environ.get("PYTHONPATH")]
-    environment = {
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, places)),
-    }
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
-        env=environment,
+        env=environment(),
         check=False,
         capture_output=True,
         encoding="utf-8",
@@ -49,6 +43,20 @@ def run_module(module, arguments):
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     last = lines[-1].strip() if lines else "nothing on the standard error"
     return Finished(done.stdout, f"{_ending(done.returncode)}: {last}")
+
+
+def environment():
+    """Gives the environment of a Python process that is to find this kftune.
+
+    Returns:
+        `dict` of `str` to `str`.
+    """
+    places = [str(Path(kftune.__file__).parents[1]), os.environ.get("PYTHONPATH")]
+    return {
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, places)),
+    }
 
 
 def _ending(code):
