@@ -58,7 +58,7 @@ def _check(codes, known):
     return tf.debugging.Assert(
         tf.reduce_all(is_known),
         [
-            f"Expected a target_language of {known}. Received:",
+            f"Expected a target_language of: {', '.join(known)}. Received:",
             tf.boolean_mask(codes, ~is_known),
         ],
     )

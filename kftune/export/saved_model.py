@@ -69,17 +69,21 @@ def export_saved_model(
     if keras.backend.backend() != "tensorflow":
         return export_in_tensorflow(task, folder, version, options)
     signatures = _signatures(task, target_language, xla)
-    functions = signatures.functions()
+    answers = {**sample_answers(task, signatures), "xla": xla}
+    # Outside of its context TensorFlow may trace a function anew, with XLA.
+    with contextlib.nullcontext() if xla else without_xla():
+        functions = {
+            name: function.get_concrete_function()
+            for name, function in signatures.functions().items()
+        }
 
-    def write(hidden):
-        write_functions(functions, task, hidden, xla=xla)
-        answers = sample_answers(task, signatures)
-        write_answers({**answers, "xla": xla}, hidden)
-        if warmup:
-            language = {"target_language": target_language} if target_language else {}
-            write_warmup_requests(functions, hidden, folder.name, **language)
+        def write(hidden):
+            write_functions(functions, task, hidden)
+            write_answers(answers, hidden)
+            if warmup:
+                write_warmup_requests(functions, hidden, folder.name, target_language)
 
-    written = write_version(folder, write, version)
+        written = write_version(folder, write, version)
     write_server_files(
         folder,
         version=written.name,
@@ -90,14 +94,14 @@ def export_saved_model(
     return written
 
 
-def write_functions(functions, task, folder, *, xla=False):
-    """Traces signatures and writes them with the weights of a task.
+def write_functions(functions, task, folder):
+    """Writes signatures with the weights and tables of a task.
 
     Args:
-        functions: dict of `tf.function` by the signature's name.
+        functions: dict of `tf.types.experimental.ConcreteFunction` by the signature's
+            name.
         task: whose weights they use.
         folder: `Path`.
-        xla: `bool`. False leaves no op that needs XLA.
     """
     module = tf.Module()
     # Not the Keras variables themselves: a session would not find their values.
@@ -106,9 +110,6 @@ def write_functions(functions, task, folder, *, xla=False):
     if not is_byte_level(task.preprocessor.tokenizer):
         # Else KerasHub's table of words would come along, which grows.
         module.more_tables = task.preprocessor.tokenizer
-    with contextlib.nullcontext() if xla else without_xla():
-        for function in functions.values():
-            function.get_concrete_function()
     tf.saved_model.save(module, str(folder), signatures=functions)
 
 

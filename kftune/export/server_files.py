@@ -89,7 +89,7 @@ def write_server_files(folder, **details):
 
     Args:
         folder: `Path`, base path of the model.
-        **details: `version`, `int`; `functions`, dict of traced `tf.function`; `facts`,
+        **details: `version`, `int`; `functions`, dict of `ConcreteFunction`; `facts`,
             dict of `str`; `xla`, `bool`.
     """
     name = folder.name
@@ -188,9 +188,9 @@ def _batching():
 def _signature_table(functions):
     rows = ["| signature | inputs | outputs |", "|---|---|---|"]
     for name, function in functions.items():
-        concrete = function.get_concrete_function()
-        inputs = ", ".join(_spec(spec.name, spec) for spec in function.input_signature)
-        outputs = concrete.structured_outputs.items()
+        inputs, _ = function.structured_input_signature
+        inputs = ", ".join(_spec(spec.name, spec) for spec in inputs)
+        outputs = function.structured_outputs.items()
         outputs = ", ".join(_spec(key, spec) for key, spec in outputs)
         rows.append(f"| `{name}` | {inputs} | {outputs} |")
     return "\n".join(rows)

@@ -18,16 +18,18 @@ _OPTIONS = {
 }
 
 
-def write_warmup_requests(functions, folder, name, **options):
+def write_warmup_requests(functions, folder, name, target_language=None):
     """Writes a request of each signature, batch size and length of texts.
 
     Each is answered by the signature before it is written.
 
     Args:
-        functions: dict of traced `tf.function` by the signature's name.
+        functions: dict of `tf.types.experimental.ConcreteFunction` by the signature's
+            name.
         folder: `Path` of a version.
         name: `str`, the model's.
-        **options: values of inputs other than texts, such as `target_language`.
+        target_language: `str`, a code, for signatures that take one; or `None` for
+            none of these.
 
     Returns:
         `int`, how many requests were written; 0, with a warning, if
@@ -46,7 +48,7 @@ def write_warmup_requests(functions, folder, name, **options):
     path.parent.mkdir(exist_ok=True)
     count = 0
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, inputs in _requests(functions, {**_OPTIONS, **options}):
+        for signature, inputs in _requests(functions, target_language):
             functions[signature](**inputs)
             log = prediction_log_pb2.PredictionLog()
             request = log.predict_log.request
@@ -59,22 +61,23 @@ def write_warmup_requests(functions, folder, name, **options):
     return count
 
 
-def _requests(functions, options):
+def _requests(functions, target_language):
     """Yields signatures and inputs; all sizes of the first, one of the others."""
     for signature, function in functions.items():
+        specs, _ = function.structured_input_signature
+        names = [spec.name for spec in specs]
+        if "target_language" in names and target_language is None:
+            continue
         sizes = [*itertools.product(BATCH_SIZES, _WORDS)]
-        if signature != "serving_default":
-            sizes = sizes[:1]
-        for batch_size, words in sizes:
+        for size, words in sizes if signature == "serving_default" else sizes[:1]:
             text = " ".join(["word"] * words)
+            values = {**_OPTIONS, "target_language": target_language}
             yield (
                 signature,
                 {
-                    spec.name: tf.cast(
-                        tf.fill([batch_size], options.get(spec.name, text)), spec.dtype
+                    spec.name: tf.constant(
+                        [values.get(spec.name, text)] * size, spec.dtype
                     )
-                    if spec.dtype != tf.string
-                    else tf.fill([batch_size], options.get(spec.name, text))
-                    for spec in function.input_signature
+                    for spec in specs
                 },
             )

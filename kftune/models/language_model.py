@@ -304,7 +304,7 @@ class LanguageModel(TrainableGuard, TaskInputs):
 def _lengthened(hidden, length):
     """Pads states with zeros on the right."""
     missing = length - ops.shape(hidden)[1]
-    return ops.pad(hidden, ((0, 0), (0, missing), (0, 0))) if missing else hidden
+    return ops.pad(hidden, ((0, 0), (0, missing), (0, 0)))
 
 
 def _before_stop(token_ids, prompt_mask, stop_token_ids):

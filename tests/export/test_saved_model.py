@@ -94,7 +94,7 @@ def test_each_row_has_its_language_and_length(translator):
         for text, code, length in zip(texts, codes, lengths, strict=True)
     ]
     assert received["translation"].tolist() == expected
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\['de', 'en'\].*fr"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="of: de, en.*fr"):
         signatures["translate"](text=["a"], target_language=["fr"], max_length=[9])
 
 
@@ -133,7 +133,7 @@ def test_completions_are_those_of_generate(language_model):
     task, signatures, _ = language_model
     texts = sentences(40)
     expected = task.generate(texts, strip_prompt=True)
-    assert len(set(expected)) > 5
+    assert len(set(expected)) > 3
     assert signatures["serving_default"](text=texts)["completion"].tolist() == expected
     greedy = signatures["generate"](
         text=texts,
