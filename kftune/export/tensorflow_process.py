@@ -9,8 +9,6 @@ from pathlib import Path
 
 import keras
 
-import kftune
-
 _LAST_LINES = 15
 
 
@@ -63,6 +61,7 @@ def run(job_file):
     Args:
         job_file: `str`, path of what `export_in_tensorflow` wrote.
     """
+    import kftune.decoding  # Keras learns of its samplers
     from kftune.export.saved_model import export_saved_model
 
     job = json.loads(Path(job_file).read_text("utf-8"))
