@@ -16,7 +16,7 @@ from small_tasks import (
 )
 
 import kftune
-from kftune.export import export_saved_model
+from kftune.export import export_saved_model, verify
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow",
@@ -259,3 +259,29 @@ def test_what_cannot_be_exported_says_so(tmp_path):
     with pytest.raises(ValueError, match="nothing to chance.*TopKSampler"):
         export_saved_model(translator, folder)
     assert not folder.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [make_translator, make_language_model])
+def test_what_xla_compiles_answers_alike(make, tmp_path):
+    task = make(tmp_path / "preset")
+    texts = sentences(8)
+    answers = []
+    for xla in (False, True):
+        signatures, _ = export(task, tmp_path / "toy", xla=xla)
+        answers.append(signatures["serving_default"](text=texts))
+    for name, values in answers[0].items():
+        assert values.tolist() == answers[1][name].tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "make", [make_translator, make_language_model, make_classifier]
+)
+def test_exports_pass_every_check(make, tmp_path):
+    task = make(tmp_path / "parts")
+    task.save_to_preset(tmp_path / "preset")
+    written = export_saved_model(task, tmp_path / "toy")
+    report = verify(written, preset=tmp_path / "preset", calls=2)
+    assert report.ok, report
+    assert {outcome.status for outcome in report.outcomes.values()} == {"ok"}
