@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from kftune.export.graph_rows import (
+    cut_to_longest,
     keep_last,
     keep_tokens,
     sum_log_probs,
@@ -124,9 +125,12 @@ class CausalLMSignatures:
             Dict of `log_prob`, float32 `(B,)`, in nats, the sum over all tokens but the
             first, and `num_tokens`, `int32` `(B,)`, how many they are.
         """
-        x, labels, mask = self._task.preprocessor(valid_utf8(text))
-        logits = self._task(x, training=False)
-        return sum_log_probs(logits, labels, mask)
+        x, labels, counts = self._task.preprocessor(valid_utf8(text))
+        mask, token_ids, labels, counts = cut_to_longest(
+            x["padding_mask"], x["token_ids"], labels, counts
+        )
+        x = {"token_ids": token_ids, "padding_mask": mask}
+        return sum_log_probs(self._task(x, training=False), labels, counts)
 
     def _prompts(self, text):
         """Token ids and mask `(B, T)` of prompts, and what one pass reads of them."""

@@ -81,9 +81,9 @@ class ClassifierSignatures:
 
     def _features(self, text):
         features = self._task.preprocessor(valid_utf8(text))
-        token_ids, mask = cut_to_longest(
-            features["token_ids"],
+        mask, token_ids = cut_to_longest(
             features["padding_mask"],
+            features["token_ids"],
             to_power_of_two=self._jit_compile,
         )
         return {"token_ids": token_ids, "padding_mask": tf.cast(mask, tf.int32)}

@@ -27,17 +27,18 @@ def valid_utf8(texts):
     return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
 
 
-def cut_to_longest(token_ids, mask, *, to_power_of_two=False):
+def cut_to_longest(mask, *others, to_power_of_two=False):
     """Drops the columns that are padding in every row.
 
     Args:
-        token_ids: `int32` tensor `(B, T)`, padded on the right.
-        mask: integer or `bool` tensor `(B, T)`, true where a real token stands.
+        mask: integer or `bool` tensor `(B, T)`, true where a real token stands, on the
+            left.
+        *others: tensors `(B, T)` beside it, such as token ids.
         to_power_of_two: `bool`. True: leaves a power of two, so that XLA compiles few
             shapes.
 
     Returns:
-        Tuple of token ids and mask, `(B, L)`, L at least 1.
+        List of the mask and the others, `(B, L)`, L at least 1.
     """
     longest = tf.reduce_max(tf.reduce_sum(tf.cast(mask, tf.int32), axis=1))
     # Of an empty batch the maximum is the least int32.
@@ -45,7 +46,7 @@ def cut_to_longest(token_ids, mask, *, to_power_of_two=False):
     if to_power_of_two:
         power = tf.math.log(tf.cast(longest, tf.float32)) / tf.math.log(2.0)
         longest = tf.cast(tf.pow(2.0, tf.math.ceil(power - 1e-4)), tf.int32)
-    return token_ids[:, :longest], mask[:, :longest]
+    return [x[:, :longest] for x in (mask, *others)]
 
 
 def keep_tokens(token_ids, mask, dropped):

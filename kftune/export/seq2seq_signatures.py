@@ -154,12 +154,16 @@ class Seq2SeqSignatures:
             Dict of `log_prob`, float32 `(B,)`, in nats, the sum over all tokens, end
             included, and `num_tokens`, `int32` `(B,)`, how many they are.
         """
-        preprocessor, target = self._task.preprocessor, valid_utf8(target)
-        with into_language(
-            preprocessor, valid_utf8(text), self.target_language
-        ) as told:
-            x, labels, mask = preprocessor(told, target)
-        return sum_log_probs(self._task(x, training=False), labels, mask)
+        preprocessor, text = self._task.preprocessor, valid_utf8(text)
+        with into_language(preprocessor, text, self.target_language) as told:
+            x, labels, counts = preprocessor(told, valid_utf8(target))
+        source = cut_to_longest(x["encoder_padding_mask"], x["encoder_token_ids"])
+        mask, token_ids, labels, counts = cut_to_longest(
+            x[_MASK], x[_IDS], labels, counts
+        )
+        names = ("encoder_padding_mask", "encoder_token_ids")
+        x = {**dict(zip(names, source, strict=True)), _MASK: mask, _IDS: token_ids}
+        return sum_log_probs(self._task(x, training=False), labels, counts)
 
     def embed(self, text):
         """Gives the mean of the encoder's states of each text.
@@ -185,9 +189,9 @@ class Seq2SeqSignatures:
                 rows = preprocessor.generate_preprocess(told)
         else:
             rows = rows_into(preprocessor, text, codes)
-        token_ids, mask = cut_to_longest(
-            rows["encoder_token_ids"],
+        mask, token_ids = cut_to_longest(
             rows["encoder_padding_mask"],
+            rows["encoder_token_ids"],
             to_power_of_two=self._jit_compile,
         )
         return {**rows, "encoder_token_ids": token_ids, "encoder_padding_mask": mask}
