@@ -28,7 +28,7 @@ def convert(hugging_face, folder):
         converter = TransformersConverter(str(hugging_face))
     converter.convert(str(folder))
     for path in hugging_face.iterdir():
-        if path.suffix != ".safetensors" and path.name not in _NOT_COPIED:
+        if ".safetensors" not in path.name and path.name not in _NOT_COPIED:
             shutil.copy(path, folder)
 
 
