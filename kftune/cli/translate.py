@@ -5,11 +5,11 @@ import contextlib
 import itertools
 import sys
 
+from kftune.cli.beam_option import add_num_beams, compile_search
 from kftune.cli.option_types import positive_int
 from kftune.error_text import first_few
 
 _LINES_AT_ONCE = 10_000
-_DEFAULT_BEAMS = 5
 
 
 def add_parser(commands):
@@ -24,7 +24,7 @@ def add_parser(commands):
     add("files", nargs="*", help="UTF-8 text; .gz and .xz are unpacked")
     add("--model", required=True, help="folder or name of an encoder-decoder")
     add("--output", metavar="FILE", help="written whole or not at all")
-    add("--num-beams", type=positive_int, help="default: the model's, or 5")
+    add_num_beams(parser)
     add(
         "--n-best",
         type=positive_int,
@@ -76,13 +76,10 @@ def _output(path):
 
 def _load(arguments):
     """The model, with a beam search as the model and the options want it."""
-    from kftune.decoding import BeamSearch
     from kftune.models import TransformerSeq2SeqLM
 
     task = TransformerSeq2SeqLM.from_preset(arguments.model)
-    settings = task.decoding_settings
-    beams = arguments.num_beams or settings.num_beams or _DEFAULT_BEAMS
-    task.compile(sampler=BeamSearch.from_settings(settings, num_beams=beams))
+    compile_search(task, arguments.num_beams)
     return task
 
 

@@ -1,4 +1,4 @@
-"""SavedModels for TF Serving, proofs that they run there, and what asks a server.
+"""SavedModels for TF Serving, proofs that they run there, clients; other formats.
 
 Nothing is imported before it is used: a check and a client start without Keras.
 """
@@ -9,6 +9,9 @@ _HOMES = {
     "DockerServer": "kftune.export.docker_server",
     "ServingClient": "kftune.export.client",
     "StandInServer": "kftune.export.stand_in_server",
+    "export_ctranslate2": "kftune.export.ctranslate2_model",
+    "export_hugging_face": "kftune.export.hugging_face_model",
+    "export_onnx": "kftune.export.onnx_model",
     "export_saved_model": "kftune.export.saved_model",
     "serve_and_ask": "kftune.export.answers_by_protocol",
     "verify": "kftune.export.verify_saved_model",
@@ -18,6 +21,9 @@ __all__ = [
     "DockerServer",
     "ServingClient",
     "StandInServer",
+    "export_ctranslate2",
+    "export_hugging_face",
+    "export_onnx",
     "export_saved_model",
     "serve_and_ask",
     "verify",

@@ -30,7 +30,6 @@ def export_in_tensorflow(task, folder, version, options):
     with tempfile.TemporaryDirectory() as aside:
         task.save_to_preset(f"{aside}/task")
         job = {
-            "class": type(task).__name__,
             "preset": f"{aside}/task",
             "sampler": _serialized(getattr(task, "sampler", None)),
             "folder": str(folder),
@@ -65,7 +64,7 @@ def run(job_file):
     from kftune.export.saved_model import export_saved_model
 
     job = json.loads(Path(job_file).read_text("utf-8"))
-    task = getattr(kftune.models, job["class"]).from_preset(job["preset"])
+    task = kftune.models.load_task(job["preset"])
     if job["sampler"] is not None:
         sampler = keras.saving.deserialize_keras_object(job["sampler"])
         task.compile(sampler=sampler)

@@ -19,6 +19,7 @@ from kftune.models.gpt2.gpt2_tokenizer_trainer import (
 from kftune.models.heads import DenseHead
 from kftune.models.missing_labels import mask_missing_labels
 from kftune.models.pretrained.float16_preset import save_float16_preset
+from kftune.models.pretrained.load_task import load_task
 from kftune.models.pretrained.preset_catalog import presets
 from kftune.models.pretrained.preset_folders import load_backbone, load_preprocessor
 from kftune.models.pretrained.preset_tokenizers import load_tokenizer
@@ -60,6 +61,7 @@ __all__ = [
     "load_backbone",
     "load_gpt2_tokenizer",
     "load_preprocessor",
+    "load_task",
     "load_tokenizer",
     "mask_missing_labels",
     "presets",
