@@ -104,13 +104,12 @@ def transformers_side(folder, arguments, batches):
     return lambda: np.concatenate([translate(*batch) for batch in batches])
 
 
-def ctranslate2_side(folder, task, arguments, batches):
+def ctranslate2_side(task, arguments, batches):
     """Returns a function that translates with CTranslate2, in float32."""
     import ctranslate2
 
     with tempfile.TemporaryDirectory() as converted:
-        converter = ctranslate2.converters.TransformersConverter(str(folder))
-        converter.convert(converted, force=True)
+        kftune.export.export_ctranslate2(task, converted)
         translator = ctranslate2.Translator(converted, compute_type="float32")
     tokenizer = task.preprocessor.tokenizer
     texts = [
@@ -147,9 +146,7 @@ def make_sides(arguments):
         "transformers": transformers_side(arguments.model, arguments, batches),
     }
     if importlib.util.find_spec("ctranslate2"):
-        sides["CTranslate2"] = ctranslate2_side(
-            arguments.model, task, arguments, batches
-        )
+        sides["CTranslate2"] = ctranslate2_side(task, arguments, batches)
     return sides
 
 
