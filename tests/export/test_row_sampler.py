@@ -24,15 +24,19 @@ def sample(rows, length=2, row_length=99, **options):
         name: tf.constant(np.broadcast_to(value, rows), types.get(name, tf.float32))
         for name, value in options.items()
     }
+    row_lengths = tf.constant(np.broadcast_to(row_length, rows), tf.int32)
+    return _sample(filled, row_lengths, length).numpy()
+
+
+@tf.function
+def _sample(settings, row_lengths, length):
+    rows = tf.size(row_lengths)
     sampler = RowSampler(
-        **filled,
-        row_lengths=tf.constant(np.broadcast_to(row_length, rows), tf.int32),
-        end_token_id=END,
-        length=length,
+        **settings, row_lengths=row_lengths, end_token_id=END, length=length
     )
     logits = tf.repeat(LOGITS[None], rows, axis=0)
     prompt = tf.zeros((rows, length), tf.int32)
-    return sampler(lambda prompt, cache, index: (logits, None, cache), prompt).numpy()
+    return sampler(lambda prompt, cache, index: (logits, None, cache), prompt)
 
 
 def shares(tokens):

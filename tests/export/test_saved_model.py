@@ -146,6 +146,7 @@ def test_completions_are_those_of_generate(language_model):
     assert greedy["completion"].tolist() == expected
 
 
+@pytest.mark.slow
 def test_sampled_completions_depend_on_the_seed_alone(tmp_path):
     task = make_language_model(tmp_path)
     task.compile(sampler="top_p", jit_compile=False)

@@ -42,6 +42,7 @@ def test_a_translator_with_its_sampler(tmp_path):
     assert [text.decode() for text in received] == expected
 
 
+@pytest.mark.slow
 def test_its_error_is_shown(tmp_path):
     task = make_classifier(tmp_path / "bpe")
     options = {**OPTIONS, "target_language": "de"}
