@@ -12,6 +12,7 @@ from kftune.export.row_sampler import row_sampler_settings
 
 ANSWERS_FILE = "assets.extra/expected.json"
 SAMPLES = (
+    "Good.",
     "A warm, funny and engaging film.",
     "The file could not be opened.",
     "Two men are playing football in the rain.",
