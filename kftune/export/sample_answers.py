@@ -15,7 +15,6 @@ SAMPLES = (
     "Good.",
     "A warm, funny and engaging film.",
     "The file could not be opened.",
-    "Two men are playing football in the rain.",
     "How do I reset my password?",
     "Très bien ! Schöne Grüße, ça va ?",
     "It's 3 o'clock, and nobody's here…",
