@@ -1,6 +1,9 @@
 """Texts and rows of tokens inside the graph of a SavedModel."""
 
+import numpy as np
 import tensorflow as tf
+
+_POWERS = 2 ** np.arange(31, dtype="int32")
 
 
 def text_input(name="text"):
@@ -44,8 +47,7 @@ def cut_to_longest(mask, *others, to_power_of_two=False):
     # Of an empty batch the maximum is the least int32.
     longest = tf.maximum(longest, 1)
     if to_power_of_two:
-        power = tf.math.log(tf.cast(longest, tf.float32)) / tf.math.log(2.0)
-        longest = tf.cast(tf.pow(2.0, tf.math.ceil(power - 1e-4)), tf.int32)
+        longest = tf.reduce_min(tf.boolean_mask(_POWERS, longest <= _POWERS))
     return [x[:, :longest] for x in (mask, *others)]
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from kftune.export.causal_lm_signatures import CausalLMSignatures
 from kftune.export.classifier_signatures import ClassifierSignatures
+from kftune.export.graph_languages import known_languages
 from kftune.export.sample_answers import sample_answers, write_answers
 from kftune.export.seq2seq_signatures import Seq2SeqSignatures
 from kftune.export.server_files import task_facts, write_server_files
@@ -55,6 +56,7 @@ def export_saved_model(
         ValueError: if the task has no preprocessor, its sampler cannot be exported,
             the language is not known, or the folder's name is none for a model.
         FileExistsError: if the version is there.
+        RuntimeError: if the process that runs TensorFlow fails.
 
     Example:
     ```python
@@ -66,9 +68,9 @@ def export_saved_model(
     options = {"target_language": target_language, "xla": xla, "warmup": warmup}
     _check_task(task)
     check_version(folder, version)
+    signatures = _signatures(task, target_language, xla)
     if keras.backend.backend() != "tensorflow":
         return export_in_tensorflow(task, folder, version, options)
-    signatures = _signatures(task, target_language, xla)
     answers = {**sample_answers(task, signatures), "xla": xla}
     # Outside of its context TensorFlow may trace a function anew, with XLA.
     with contextlib.nullcontext() if xla else without_xla():
@@ -78,10 +80,12 @@ def export_saved_model(
         }
 
         def write(hidden):
-            write_functions(functions, task, hidden)
+            _write_functions(functions, task, hidden)
             write_answers(answers, hidden)
             if warmup:
-                write_warmup_requests(functions, hidden, folder.name, target_language)
+                write_warmup_requests(
+                    functions, hidden, folder.name, _any_language(task, target_language)
+                )
 
         written = write_version(folder, write, version)
     write_server_files(
@@ -94,15 +98,8 @@ def export_saved_model(
     return written
 
 
-def write_functions(functions, task, folder):
-    """Writes signatures with the weights and tables of a task.
-
-    Args:
-        functions: dict of `tf.types.experimental.ConcreteFunction` by the signature's
-            name.
-        task: whose weights they use.
-        folder: `Path`.
-    """
+def _write_functions(functions, task, folder):
+    """Writes signatures with the weights and tables of a task."""
     module = tf.Module()
     # Not the Keras variables themselves: a session would not find their values.
     module.weights = [variable.value for variable in task.variables]
@@ -123,6 +120,12 @@ def _signatures(task, target_language, xla):
             f"{target_language!r} with {type(task).__name__}"
         )
     return made(task, jit_compile=xla)
+
+
+def _any_language(task, target_language):
+    """A code that signatures take, or `None` if the tokenizer knows no languages."""
+    known = known_languages(task.preprocessor.tokenizer)
+    return target_language or next(iter(known), None)
 
 
 def _check_task(task):

@@ -8,10 +8,9 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 import kftune
+from kftune.export.docker_server import IMAGE
 from kftune.export.warmup_requests import BATCH_SIZES
 from kftune.files import write_aside
-
-SERVER_IMAGE = "tensorflow/serving:2.20.0"
 
 _MODELS_CONFIG = """\
 model_config_list {{
@@ -106,7 +105,7 @@ def write_server_files(folder, **details):
         folder / "SERVING.md",
         _SERVING.format(
             name=name,
-            image=SERVER_IMAGE,
+            image=IMAGE,
             xla=xla,
             signatures=table,
             text="The film is a treat.",

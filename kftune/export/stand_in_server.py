@@ -146,9 +146,8 @@ def main(argv=None):
 
 
 def _serve(arguments):
-    version = find_version(
-        arguments.base_path
-    )  # Before TensorFlow takes its time to start.
+    # Before TensorFlow takes its time to start.
+    version = find_version(arguments.base_path)
     from kftune.export.stand_in_grpc import grpc_server
     from kftune.export.stand_in_model import StandInModel
     from kftune.export.stand_in_rest import rest_server

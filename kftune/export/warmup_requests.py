@@ -28,8 +28,7 @@ def write_warmup_requests(functions, folder, name, target_language=None):
             name.
         folder: `Path` of a version.
         name: `str`, the model's.
-        target_language: `str`, a code, for signatures that take one; or `None` for
-            none of these.
+        target_language: `str`, a code for signatures that take one, or `None`.
 
     Returns:
         `int`, how many requests were written; 0, with a warning, if
@@ -65,9 +64,6 @@ def _requests(functions, target_language):
     """Yields signatures and inputs; all sizes of the first, one of the others."""
     for signature, function in functions.items():
         specs, _ = function.structured_input_signature
-        names = [spec.name for spec in specs]
-        if "target_language" in names and target_language is None:
-            continue
         sizes = [*itertools.product(BATCH_SIZES, _WORDS)]
         for size, words in sizes if signature == "serving_default" else sizes[:1]:
             text = " ".join(["word"] * words)

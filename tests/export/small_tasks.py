@@ -1,10 +1,13 @@
 """Small tasks to export, and texts that are hard to serve."""
 
+import json
+
 import keras
 import keras_hub
 import numpy as np
 from toy_pairs import save_tiny_preset
 from toy_sentences import toy_sentences
+from translation_files import write_m2m100_files
 
 import kftune
 
@@ -31,6 +34,48 @@ def make_translator(folder):
     save_tiny_preset(folder, languages=["de", "en"])
     task = kftune.models.TransformerSeq2SeqLM.from_preset(folder)
     task.compile(sampler=kftune.decoding.BeamSearch(3), jit_compile=False)
+    return task
+
+
+def make_m2m100(folder):
+    """A random model whose targets begin with their language."""
+    write_m2m100_files(folder)
+    vocabulary = json.loads((folder / "vocab.json").read_text("utf-8"))
+    codes = {code: f"__{code}__" for code in ("de", "en", "fr")}
+    ids = {token: len(vocabulary) + i for i, token in enumerate(codes.values())}
+    tokenizer = kftune.models.M2M100Tokenizer(
+        (folder / "sentencepiece.bpe.model").read_bytes(),
+        {**vocabulary, **ids},
+        codes,
+        "en",
+        "de",
+    )
+    return _random_seq2seq(tokenizer)
+
+
+def make_bart(folder):
+    """A random encoder-decoder on byte pairs."""
+    vocabulary_file, merges_file = (
+        folder / name for name in ("vocabulary.json", "merges.txt")
+    )
+    make_gpt2_tokenizer(folder)
+    tokens = json.loads(vocabulary_file.read_text("utf-8"))
+    for token in ("<s>", "<pad>", "</s>", "<mask>"):
+        tokens[token] = len(tokens)
+    return _random_seq2seq(keras_hub.models.BartTokenizer(tokens, str(merges_file)))
+
+
+def _random_seq2seq(tokenizer):
+    keras.utils.set_random_seed(0)
+    backbone = kftune.models.TransformerBackbone(
+        tokenizer.vocabulary_size(), 1, 2, 16, 32, 0.0, 64
+    )
+    rng = np.random.default_rng(0)
+    for weight in backbone.weights:
+        weight.assign(weight + rng.normal(0, 0.3, weight.shape))
+    preprocessor = kftune.models.TransformerSeq2SeqLMPreprocessor(tokenizer, 32, 16)
+    task = kftune.models.TransformerSeq2SeqLM(backbone, preprocessor)
+    task.compile(sampler=kftune.decoding.BeamSearch(2), jit_compile=False)
     return task
 
 

@@ -27,11 +27,12 @@ def test_what_is_no_utf8_is_replaced_as_python_does():
 
 
 @pytest.mark.parametrize(
-    ("longest", "power"), [(1, 1), (2, 2), (3, 4), (8, 8), (9, 16)]
+    ("longest", "power"),
+    [(1, 1), (2, 2), (3, 4), (8, 8), (9, 16), (16384, 16384), (16385, 20000)],
 )
 def test_padding_of_all_rows_is_cut(longest, power):
-    token_ids = np.arange(32, dtype="int32").reshape(2, 16)
-    mask = np.arange(16) < np.array([[longest], [1]])
+    token_ids = np.arange(40000, dtype="int32").reshape(2, 20000)
+    mask = np.arange(20000) < np.array([[longest], [1]])
     for to_power, length in ((False, longest), (True, power)):
         kept, ids = cut_to_longest(mask, token_ids, to_power_of_two=to_power)
         np.testing.assert_array_equal(ids, token_ids[:, :length])

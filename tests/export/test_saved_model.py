@@ -8,9 +8,11 @@ import pytest
 import tensorflow as tf
 from small_tasks import (
     HARD_TEXTS,
+    make_bart,
     make_bert_classifier,
     make_classifier,
     make_language_model,
+    make_m2m100,
     make_translator,
     sentences,
 )
@@ -238,6 +240,48 @@ def test_hard_texts_are_answered(kind, request):
                 np.testing.assert_allclose(alone, values[row], atol=1e-5)
     empty = signatures["serving_default"](text=np.zeros(0, object))
     assert all(len(values) == 0 for values in empty.values())
+
+
+def test_a_long_prompt_loses_its_beginning(language_model):
+    task, signatures, _ = language_model
+    tokenizer = task.preprocessor.tokenizer
+    text = " ".join(sentences(6))
+    prompt = kftune.models.fast_tokenizer(tokenizer).encode(text).ids[-18:]
+    mask = np.arange(24) < 18
+    tokens_alone = kftune.models.GPT2CausalLM(task.backbone)
+    tokens_alone.compile(sampler="greedy", jit_compile=False)
+    rows = tokens_alone.generate(
+        {
+            "token_ids": np.pad([prompt], ((0, 0), (0, 6))),
+            "padding_mask": mask[None].astype("int32"),
+        },
+        stop_token_ids=[tokenizer.end_token_id],
+    )
+    new = rows["token_ids"][0][rows["padding_mask"][0].astype(bool) & ~mask]
+    new = [int(token) for token in new if token != tokenizer.end_token_id]
+    answer = signatures["serving_default"](text=[text])["completion"]
+    assert answer.tolist() == [tokenizer.detokenize(new)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [make_m2m100, make_bart])
+def test_other_encoder_decoders(make, tmp_path):
+    task = make(tmp_path)
+    texts = [*sentences(12), "", "naïve “Straße” …"]
+    signatures, _ = export(task, tmp_path / "toy")
+    expected = task.generate(texts)
+    assert signatures["serving_default"](text=texts)["translation"].tolist() == expected
+    assert len(set(expected)) > 3
+    if make is make_m2m100:
+        codes = ["de", "fr"] * 7
+        received = signatures["translate"](
+            text=texts, target_language=codes, max_length=[16] * 14
+        )
+        expected = [
+            task.generate(text, target_language=code, max_length=16)
+            for text, code in zip(texts, codes, strict=True)
+        ]
+        assert received["translation"].tolist() == expected
 
 
 def test_what_cannot_be_exported_says_so(tmp_path):
