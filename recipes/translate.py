@@ -35,6 +35,7 @@ def main(
     intermediate_dim: types.PositiveInt = 256,
     max_length: Annotated[int, types.at_least(3)] = 128,
     dropout: types.DropoutRate = 0.3,
+    attention_dropout: types.DropoutRate = 0.0,
     label_smoothing: types.DropoutRate = 0.1,
     learning_rate: types.PositiveFloat = 5e-3,
     warmup_steps: types.PositiveInt = 2000,
@@ -61,7 +62,8 @@ def main(
         hidden_dim: width.
         intermediate_dim: width of the feed-forward layers.
         max_length: tokens of a text at most; longer ones are cut.
-        dropout: after embeddings and sublayers, and on attention weights.
+        dropout: after embeddings and sublayers.
+        attention_dropout: on attention weights.
         label_smoothing: share of the probability that all tokens get alike.
         learning_rate: peak of Adam's; falls with the root of the steps.
         warmup_steps: steps in which the rate rises.
@@ -97,6 +99,8 @@ def main(
             intermediate_dim,
             dropout,
             max_length,
+            attention_dropout=attention_dropout,
+            initializer_stddev=hidden_dim**-0.5,
         ),
         kftune.models.TransformerSeq2SeqLMPreprocessor(
             tokenizer, max_length, max_length
