@@ -8,6 +8,7 @@ import tensorflow as tf
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 BATCH_SIZES = (1, 8, 32)
 _WORDS = (4, 32)
+_LENGTHS = {"max_new_tokens", "max_length"}
 _OPTIONS = {
     "max_new_tokens": 8,
     "max_length": 16,
@@ -19,9 +20,11 @@ _OPTIONS = {
 
 
 def write_warmup_requests(functions, folder, name, target_language=None):
-    """Writes a request of each signature, batch size and length of texts.
+    """Writes a request of each signature, and of each batch size and length of texts.
 
-    Each is answered by the signature before it is written.
+    Each is answered by the signature before it is written. All sizes go to
+    `serving_default`, or, where it generates, to the signature that takes a length: a
+    server that generated 32 whole texts would be slow to start.
 
     Args:
         functions: dict of `tf.types.experimental.ConcreteFunction` by the signature's
@@ -61,11 +64,17 @@ def write_warmup_requests(functions, folder, name, target_language=None):
 
 
 def _requests(functions, target_language):
-    """Yields signatures and inputs; all sizes of the first, one of the others."""
-    for signature, function in functions.items():
-        specs, _ = function.structured_input_signature
+    """Yields signatures and inputs; all sizes of one signature, one of the others."""
+    inputs = {name: f.structured_input_signature[0] for name, f in functions.items()}
+    takes_length = [
+        signature
+        for signature, specs in inputs.items()
+        if not _LENGTHS.isdisjoint(spec.name for spec in specs)
+    ]
+    every_size = next(iter(takes_length), "serving_default")
+    for signature, specs in inputs.items():
         sizes = [*itertools.product(BATCH_SIZES, _WORDS)]
-        for size, words in sizes if signature == "serving_default" else sizes[:1]:
+        for size, words in sizes if signature == every_size else sizes[:1]:
             text = " ".join(["word"] * words)
             values = {**_OPTIONS, "target_language": target_language}
             yield (

@@ -5,7 +5,7 @@ import json
 import keras
 import pytest
 import tensorflow as tf
-from small_tasks import make_bert_classifier, make_classifier
+from small_tasks import make_bert_classifier, make_classifier, make_language_model
 
 from kftune.export import export_saved_model
 from kftune.export.server_files import task_facts
@@ -27,19 +27,32 @@ def base_path(classifier, tmp_path_factory):
     return folder
 
 
-def test_warmup_requests_have_every_size_and_signature(base_path):
+def read_warmup(version, name):
+    """Signature, batch size and words of each request."""
     logs = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
-    path = base_path / "1" / "assets.extra" / "tf_serving_warmup_requests"
+    path = version / "assets.extra" / "tf_serving_warmup_requests"
     found = []
     for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
         request = logs.PredictionLog.FromString(record).predict_log.request
-        assert request.model_spec.name == "reviews"
+        assert request.model_spec.name == name
         texts = tf.make_ndarray(request.inputs["text"])
         words = texts[0].decode().split()
         found.append((request.model_spec.signature_name, len(texts), len(words)))
-    assert sorted(found) == sorted(
+    return sorted(found)
+
+
+def test_warmup_requests_have_every_size_and_signature(base_path):
+    assert read_warmup(base_path / "1", "reviews") == sorted(
         [("serving_default", size, n) for size in (1, 8, 32) for n in (4, 32)]
         + [("embed", 1, 4)]
+    )
+
+
+def test_only_short_completions_warm_up_every_size(tmp_path):
+    written = export_saved_model(make_language_model(tmp_path), tmp_path / "writer")
+    assert read_warmup(written, "writer") == sorted(
+        [("generate", size, n) for size in (1, 8, 32) for n in (4, 32)]
+        + [(name, 1, 4) for name in ("serving_default", "score")]
     )
 
 
