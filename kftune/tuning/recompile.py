@@ -10,15 +10,19 @@ import re
 import keras
 
 
-def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.Optimizer:
+def fresh_optimizer(
+    optimizer: keras.optimizers.Optimizer, keep_steps: bool = True
+) -> keras.Optimizer:
     """Makes an optimizer of the same settings without slots.
 
-    The count of steps is kept, so that a learning-rate schedule goes on; so is what
-    is excluded from weight decay. A gradient that is half accumulated is dropped.
+    What is excluded from weight decay is kept. A gradient that is half accumulated is
+    dropped.
 
     Args:
         optimizer: any optimizer, also one that wraps others (`LossScaleOptimizer`,
             `MultiOptimizer`).
+        keep_steps: whether it keeps the count of steps, so that a learning-rate
+            schedule goes on.
 
     Returns:
         A new optimizer, not built yet.
@@ -34,8 +38,9 @@ def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.Optimizer:
             "learning-rate schedule needs get_config). Received: "
             f"{type(optimizer).__name__} ({error}). Freeze before compile() instead."
         ) from error
-    for old, new in zip(_step_counts(optimizer), _step_counts(fresh), strict=True):
-        new.assign(old)
+    if keep_steps:
+        for old, new in zip(step_counts(optimizer), step_counts(fresh), strict=True):
+            new.assign(old)
     for old, new in zip(_parts(optimizer), _parts(fresh), strict=True):
         _copy_decay_exclusions(old, new)
     return fresh
@@ -91,6 +96,18 @@ def slot_bytes(optimizer: keras.Optimizer) -> int:
     )
 
 
+def step_counts(optimizer: keras.Optimizer) -> list[keras.Variable]:
+    """Lists the raw step counts: `iterations` is divided when gradients accumulate.
+
+    Args:
+        optimizer: any optimizer.
+
+    Returns:
+        The count of the optimizer, and those of all that it wraps.
+    """
+    return [v for v in optimizer.variables if v.name == "iteration"]
+
+
 def _bytes_per_item(dtype):
     """Size of one number of a dtype; `bool` has no width in its name."""
     width = re.search(r"\d+", dtype)
@@ -102,11 +119,6 @@ def _parts(optimizer):
     inner = getattr(optimizer, "inner_optimizer", None)
     wrapped = [inner] if inner is not None else getattr(optimizer, "optimizers", [])
     return [optimizer, *(part for each in wrapped for part in _parts(each))]
-
-
-def _step_counts(optimizer):
-    """The raw step counts: `iterations` is divided when gradients accumulate."""
-    return [v for v in optimizer.variables if v.name == "iteration"]
 
 
 def _copy_decay_exclusions(old, new):
