@@ -152,6 +152,8 @@ def plot_changes(changes, path, *, title="Changes", unit="BLEU", unsure=()):
 def plot_range_test(test, path, *, title="Learning-rate range test"):
     """Draws the losses of a range test over the learning rate, and its suggestion.
 
+    Losses that diverge run out of the figure.
+
     Args:
         test: `kftune.training.RangeTest`.
         path: `str` or `Path` of the PNG file.
@@ -172,6 +174,7 @@ def plot_range_test(test, path, *, title="Learning-rate range test"):
         suggestion = f"suggestion {test.suggestion:.1e}"
         axes.set_title(suggestion, loc="right", color=VALIDATION, fontsize=10)
     axes.set_xscale("log")
+    _leave_out_divergence(axes, np.asarray(test.losses), np.asarray(test.smoothed))
     axes.set_xlabel("learning rate", color=TEXT)
     axes.set_ylabel("loss", color=TEXT)
     axes.grid(axis="y", color=FAINT, linewidth=0.8)
@@ -179,6 +182,18 @@ def plot_range_test(test, path, *, title="Learning-rate range test"):
     axes.legend(framealpha=0.9, edgecolor="none", labelcolor=TEXT)
     axes.set_title(title, loc="left", color=TEXT, fontsize=13, parse_math=False)
     _save(figure, path)
+
+
+def _leave_out_divergence(axes, losses, smoothed):
+    """Ends the axis so far above where the losses began as the lowest lies below."""
+    if not np.isfinite(smoothed).any():
+        return
+    lowest = losses.min()
+    highest = np.nanmax(smoothed[: np.nanargmin(smoothed) + 1])
+    top = min(losses.max(), 2 * highest - lowest)
+    if top > lowest:
+        margin = 0.05 * (top - lowest)
+        axes.set_ylim(lowest - margin, top + margin)
 
 
 def _label_changes(axes, systems, unit, pale):

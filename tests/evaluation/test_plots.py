@@ -174,13 +174,15 @@ def test_a_range_test_is_drawn_over_the_logarithm_of_the_rate(
 ):
     test = SimpleNamespace(
         rates=[1e-5, 1e-4, 1e-3, 1e-2],
-        losses=[0.8, 0.7, 0.4, 2.0],
-        smoothed=[np.nan, 0.6, 1.0, np.nan],
+        losses=[0.8, 0.7, 0.4, 20.0],
+        smoothed=[np.nan, 0.6, 0.5, np.nan],
         suggestion=suggestion,
     )
     plot_range_test(test, tmp_path / "test.png", title="Reviews")
     (axes,) = figures[0].axes
     assert axes.get_xscale() == "log"
+    # From the lowest loss to as far above the first smoothed one, and a twentieth.
+    assert axes.get_ylim() == pytest.approx((0.4 - 0.02, 0.8 + 0.02))
     assert axes.get_title(loc="left") == "Reviews"
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), test.rates)
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), test.losses)
