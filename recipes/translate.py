@@ -41,6 +41,7 @@ def main(
     warmup_steps: types.PositiveInt = 2000,
     max_tokens: types.PositiveInt = 8192,
     epochs: types.PositiveInt = 60,
+    decay_epochs: Annotated[int, types.at_least(0)] = 12,
     patience: types.PositiveInt = 10,
     averaged: types.PositiveInt = 5,
     num_beams: types.PositiveInt = 5,
@@ -69,6 +70,7 @@ def main(
         warmup_steps: steps in which the rate rises.
         max_tokens: tokens a step, both sides and padding included.
         epochs: the most epochs.
+        decay_epochs: the last of them, in which the rate falls to 0.
         patience: epochs without a better BLEU after which training stops.
         averaged: best epochs whose weights are averaged.
         num_beams: of the search that translates the test pairs.
@@ -85,7 +87,8 @@ def main(
     pairs["train"], _ = kftune.data.clean_pairs(
         pairs["train"], languages=(source, target)
     )
-    kftune.training.open_run(out, settings, may_differ=["out", "epochs", "patience"])
+    may_differ = ["out", "epochs", "decay_epochs", "patience"]
+    kftune.training.open_run(out, settings, may_differ)
 
     tokenizer = kftune.models.train_marian_tokenizer(
         pairs["train"]["source"], pairs["train"]["target"], vocabulary_size
@@ -111,7 +114,10 @@ def main(
         task, splits, max_tokens=max_tokens, seed=seed
     )
     print(batches["train"])
-    rate = kftune.training.InverseSquareRoot(learning_rate, warmup_steps)
+    steps = len(batches["train"])
+    rate = kftune.training.InverseSquareRoot(
+        learning_rate, warmup_steps, steps * epochs, steps * min(decay_epochs, epochs)
+    )
     kftune.training.compile_translation(task, rate, label_smoothing)
     seconds = fit(
         task,
