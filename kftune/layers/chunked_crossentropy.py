@@ -8,8 +8,8 @@ from kftune.layers.token_crossentropy import (
     token_crossentropy_gradient,
 )
 
-# 64 MiB of float32: large enough for quick products, small against a model.
-_MAX_LOGITS = 2**24
+# 32 MiB of float32: large enough for quick products, small against a model.
+_MAX_LOGITS = 2**23
 
 
 def chunked_crossentropy(

@@ -21,7 +21,7 @@ def tokens():
     }
 
 
-def formula(states, table, labels, weights, bias=0.0, smoothing=0.0):
+def formula(states, table, labels, weights, *, bias=0.0, smoothing=0.0):
     """Sums and gradients of the first of them, in float64."""
     states, table = states.astype("float64"), table.astype("float64")
     logits = states @ table.T + bias
