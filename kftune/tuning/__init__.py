@@ -3,5 +3,6 @@
 from kftune.tuning.freeze import freeze
 from kftune.tuning.freeze_guard import FreezeGuard
 from kftune.tuning.freeze_report import BlockCount, FreezeReport
+from kftune.tuning.gradual_unfreezing import GradualUnfreezing
 
-__all__ = ["BlockCount", "FreezeGuard", "FreezeReport", "freeze"]
+__all__ = ["BlockCount", "FreezeGuard", "FreezeReport", "GradualUnfreezing", "freeze"]
