@@ -4,5 +4,17 @@ from kftune.tuning.freeze import freeze
 from kftune.tuning.freeze_guard import FreezeGuard
 from kftune.tuning.freeze_report import BlockCount, FreezeReport
 from kftune.tuning.gradual_unfreezing import GradualUnfreezing
+from kftune.tuning.load_delta import load_delta
+from kftune.tuning.merge import merge
+from kftune.tuning.save_delta import save_delta
 
-__all__ = ["BlockCount", "FreezeGuard", "FreezeReport", "GradualUnfreezing", "freeze"]
+__all__ = [
+    "BlockCount",
+    "FreezeGuard",
+    "FreezeReport",
+    "GradualUnfreezing",
+    "freeze",
+    "load_delta",
+    "merge",
+    "save_delta",
+]

@@ -45,7 +45,24 @@ def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.Optimizer:
     return fresh
 
 
-def recompile(model: keras.Model, optimizer: keras.Optimizer) -> None:
+def fresh_optimizer_of(model: keras.Model) -> keras.Optimizer | None:
+    """Makes the `fresh_optimizer` of a model's.
+
+    Args:
+        model: any model.
+
+    Returns:
+        A new optimizer, not built yet; `None` if the model is not compiled, or has no
+        optimizer.
+
+    Raises:
+        ValueError: if it cannot be made from its own config.
+    """
+    has_one = model.compiled and model.optimizer is not None
+    return fresh_optimizer(model.optimizer) if has_one else None
+
+
+def recompile(model: keras.Model, optimizer: keras.Optimizer | None) -> None:
     """Compiles a compiled model again, with another optimizer, and builds that.
 
     Losses, metrics and the sampler of a KerasHub task are the same objects as
@@ -55,8 +72,13 @@ def recompile(model: keras.Model, optimizer: keras.Optimizer) -> None:
     Args:
         model: compiled model.
         optimizer: optimizer without slots, such as `fresh_optimizer` makes it. It
-            gets slots for the weights that are trainable now.
+            gets slots for the weights that are trainable now. `None`, for a model
+            without one, compiles nothing.
     """
+    if optimizer is None:
+        # They work without an optimizer, and may know nothing of LoRA factors.
+        model.test_function = model.predict_function = None
+        return
     arguments = {**model._compile_config.config, **_settings(model)}
     if hasattr(model, "sampler"):
         arguments["sampler"] = model.sampler
