@@ -81,6 +81,21 @@ def frozen_weights(model: keras.Model, policy: Policy) -> list[keras.Variable]:
     return _NAMED[policy](model)
 
 
+def block_stacks(backbone: keras.Model) -> list[list[keras.Layer]]:
+    """Lists the blocks of a KerasHub backbone.
+
+    Args:
+        backbone: any backbone.
+
+    Returns:
+        A list of layers, in order, for each of its stacks; the one nearest the output
+        first. Empty if it keeps no blocks where KerasHub's backbones do.
+    """
+    # ALBERT keeps a list of groups of blocks.
+    stacks = (keras.tree.flatten(getattr(backbone, name, [])) for name in _STACKS)
+    return [blocks for blocks in stacks if blocks]
+
+
 def _compiled(pattern):
     """The regular expression of a policy string."""
     try:
@@ -198,10 +213,8 @@ def _all_but_last(model, count):
 
 def _last_stack(backbone, unused):
     """The blocks nearest the output that take part, in order."""
-    for name in _STACKS:
-        # ALBERT keeps a list of groups of blocks.
-        blocks = keras.tree.flatten(getattr(backbone, name, []))
-        if blocks and blocks[-1] not in unused:
+    for blocks in block_stacks(backbone):
+        if blocks[-1] not in unused:
             return blocks
     raise ValueError(
         f"Expected a backbone with a stack of blocks in one of {list(_STACKS)} for "

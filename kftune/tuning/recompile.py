@@ -12,15 +12,19 @@ import keras
 from kftune.tuning.optimizer_state import carry_state, optimizer_parts, start_averages
 
 
-def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.Optimizer:
+def fresh_optimizer(
+    optimizer: keras.optimizers.Optimizer, keep_steps: bool = True
+) -> keras.Optimizer:
     """Makes an optimizer of the same settings without slots.
 
-    The count of steps is kept, so that a learning-rate schedule goes on; so is what
-    is excluded from weight decay. A gradient that is half accumulated is dropped.
+    What is excluded from weight decay is kept. A gradient that is half accumulated is
+    dropped.
 
     Args:
         optimizer: any optimizer, also one that wraps others (`LossScaleOptimizer`,
             `MultiOptimizer`).
+        keep_steps: whether it keeps the count of steps, so that a learning-rate
+            schedule goes on.
 
     Returns:
         A new optimizer, not built yet.
@@ -36,8 +40,9 @@ def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.Optimizer:
             "learning-rate schedule needs get_config). Received: "
             f"{type(optimizer).__name__} ({error}). Freeze before compile() instead."
         ) from error
-    for old, new in zip(_step_counts(optimizer), _step_counts(fresh), strict=True):
-        new.assign(old)
+    if keep_steps:
+        for old, new in zip(_step_counts(optimizer), _step_counts(fresh), strict=True):
+            new.assign(old)
     for old, new in zip(
         optimizer_parts(optimizer), optimizer_parts(fresh), strict=True
     ):
@@ -72,8 +77,8 @@ def recompile(model: keras.Model, optimizer: keras.Optimizer | None) -> None:
     Args:
         model: compiled model.
         optimizer: optimizer without slots, such as `fresh_optimizer` makes it. It
-            gets slots for the weights that are trainable now. `None`, for a model
-            without one, compiles nothing.
+            gets slots for the weights that are trainable now. One that has its slots
+            keeps them. `None`, for a model without one, compiles nothing.
     """
     if optimizer is None:
         # They work without an optimizer, and may know nothing of LoRA factors.
@@ -87,7 +92,8 @@ def recompile(model: keras.Model, optimizer: keras.Optimizer | None) -> None:
     if generates_with_xla is not None:
         # What Keras chose for training says nothing of it.
         model.generates_with_xla = generates_with_xla
-    _build(optimizer, model)
+    if not optimizer.built:
+        _build(optimizer, model)
 
 
 def renew_optimizer(model: keras.Model) -> None:
