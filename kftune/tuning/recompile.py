@@ -32,7 +32,7 @@ def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.Optimizer:
         raise ValueError(
             "Expected an optimizer that can be made again from its config (a custom "
             "learning-rate schedule needs get_config). Received: "
-            f"{type(optimizer).__name__} ({error}). Freeze before compile() instead."
+            f"{type(optimizer).__name__} ({error}). Compile afterwards instead."
         ) from error
     for old, new in zip(_step_counts(optimizer), _step_counts(fresh), strict=True):
         new.assign(old)
@@ -53,22 +53,37 @@ def recompile(model: keras.Model, optimizer: keras.Optimizer) -> None:
         optimizer: optimizer without slots, such as `fresh_optimizer` makes it. It
             gets slots for the weights that are trainable now.
     """
-    arguments = dict(model._compile_config.config)
-    arguments.update(
-        optimizer=optimizer,
-        run_eagerly=model.run_eagerly,
-        steps_per_execution=model.steps_per_execution,
-        jit_compile=model.jit_compile,
-        # The optimizer is wrapped already, if it is to be.
-        auto_scale_loss=False,
-    )
-    if hasattr(model, "sampler"):
-        arguments["sampler"] = model.sampler
     generates_with_xla = getattr(model, "generates_with_xla", None)
-    model.compile(**arguments)
+    compile_as(model, model, optimizer)
     if generates_with_xla is not None:
         # What Keras chose for training says nothing of it.
         model.generates_with_xla = generates_with_xla
+
+
+def compile_as(
+    model: keras.Model, compiled: keras.Model, optimizer: keras.Optimizer
+) -> None:
+    """Compiles a model with what another one was compiled with, but the optimizer.
+
+    Args:
+        model: model with the outputs of the other.
+        compiled: compiled model, which may be the same. Losses, metrics and the sampler
+            of a KerasHub task are passed on as they are.
+        optimizer: optimizer without slots, such as `fresh_optimizer` makes it. It
+            gets slots for the weights of `model` that are trainable now.
+    """
+    arguments = dict(compiled._compile_config.config)
+    arguments.update(
+        optimizer=optimizer,
+        run_eagerly=compiled.run_eagerly,
+        steps_per_execution=compiled.steps_per_execution,
+        jit_compile=compiled.jit_compile,
+        # The optimizer is wrapped already, if it is to be.
+        auto_scale_loss=False,
+    )
+    if hasattr(compiled, "sampler"):
+        arguments["sampler"] = compiled.sampler
+    model.compile(**arguments)
     optimizer.build(model.trainable_variables)
     for part in _parts(optimizer):
         _start_averages(part)
