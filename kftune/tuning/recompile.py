@@ -38,7 +38,7 @@ def fresh_optimizer(
         raise ValueError(
             "Expected an optimizer that can be made again from its config (a custom "
             "learning-rate schedule needs get_config). Received: "
-            f"{type(optimizer).__name__} ({error}). Freeze before compile() instead."
+            f"{type(optimizer).__name__} ({error}). Compile afterwards instead."
         ) from error
     if keep_steps:
         for old, new in zip(_step_counts(optimizer), _step_counts(fresh), strict=True):
@@ -84,14 +84,28 @@ def recompile(model: keras.Model, optimizer: keras.Optimizer | None) -> None:
         # They work without an optimizer, and may know nothing of LoRA factors.
         model.test_function = model.predict_function = None
         return
-    arguments = {**model._compile_config.config, **_settings(model)}
-    if hasattr(model, "sampler"):
-        arguments["sampler"] = model.sampler
     generates_with_xla = getattr(model, "generates_with_xla", None)
-    model.compile(**{**arguments, "optimizer": optimizer})
+    compile_as(model, model, optimizer)
     if generates_with_xla is not None:
         # What Keras chose for training says nothing of it.
         model.generates_with_xla = generates_with_xla
+
+
+def compile_as(
+    model: keras.Model, compiled: keras.Model, optimizer: keras.Optimizer
+) -> None:
+    """Compiles a model with what another one was compiled with, but the optimizer.
+
+    Args:
+        model: model with the outputs of the other.
+        compiled: compiled model, which may be the same. Losses, metrics and the sampler
+            of a KerasHub task are passed on as they are.
+        optimizer: as `recompile` takes it, for the weights of `model`.
+    """
+    arguments = {**compiled._compile_config.config, **_settings(compiled)}
+    if hasattr(compiled, "sampler"):
+        arguments["sampler"] = compiled.sampler
+    model.compile(**{**arguments, "optimizer": optimizer})
     if not optimizer.built:
         _build(optimizer, model)
 
