@@ -181,16 +181,18 @@ def lora_layers(model: keras.Layer, *, enabled: bool = True) -> list[keras.Layer
     ]
 
 
-def lora_base(layer: keras.Layer) -> keras.Variable:
+def lora_base(layer: keras.Layer) -> keras.Variable | None:
     """Gives the weight of a layer that LoRA factors stand in for, or would.
 
     Args:
         layer: one of `lora_layers`.
 
     Returns:
-        Its kernel or its table of embeddings.
+        Its kernel or its table of embeddings; `None` if it has been packed in integers
+        that LoRA does not stand beside.
     """
-    return next(w for w in layer.weights if w.name in ("kernel", "embeddings"))
+    names = ("kernel", "embeddings")
+    return next((weight for weight in layer.weights if weight.name in names), None)
 
 
 def is_lora_factor(weight: keras.Variable) -> bool:

@@ -57,11 +57,11 @@ def _check_fits(task, path, tensors, details):
     weights = delta_weights(task)
     problems = [
         *_tokenizer_problems(task, details),
-        *_factor_problems(weights, details["factors"]),
         *(
             _shape_problems(weights, tensors, details)
             or _base_problems(weights, tensors, details)
         ),
+        *_factor_problems(task, weights, details["factors"]),
     ]
     if problems:
         raise ValueError(
@@ -79,8 +79,11 @@ def _tokenizer_problems(task, details):
         yield f"the tokenizer has the hash {found}, and not {saved}"
 
 
-def _factor_problems(weights, factors):
-    """LoRA factors of the task that the delta does not have, or of other ranks."""
+def _factor_problems(task, weights, factors):
+    """LoRA factors that a layer cannot have, or that are others than the delta's."""
+    layers = _layers_by_key(task, weights)
+    if unable := [key for key in factors if key not in layers]:
+        yield f"the layers of the weights {unable} cannot have LoRA factors"
     present = {
         key: [layer.lora_rank, layer.lora_alpha]
         for key, layer in weights.adapted.items()
@@ -99,8 +102,8 @@ def _shape_problems(weights, tensors, details):
     if len(shapes) != details["num_weights"]:
         return [f"{len(shapes)} weights were found, and not {details['num_weights']}"]
     for key, (rank, _) in details["factors"].items():
-        shapes[f"{key}.a"] = (*shapes[key][:-1], rank)
-        shapes[f"{key}.b"] = (rank, shapes[key][-1])
+        *inner, outer = shapes[key]
+        shapes |= {f"{key}.a": (*inner, rank), f"{key}.b": (rank, outer)}
     wrong = [
         f"{weights.all[key].path if key in weights.all else key} is {shapes.get(key)}, "
         f"and not {array.shape}"
@@ -124,9 +127,14 @@ def _base_problems(weights, tensors, details):
 
 def _add_factors(task, factors):
     """Gives layers the factors that the delta has, if they do not have them."""
-    positions = delta_weights(task)
-    if positions.adapted:
-        return
-    layers = {id(lora_base(x)): x for x in lora_layers(task, enabled=False)}
-    for key, (rank, alpha) in factors.items():
-        layers[id(positions.all[key])].enable_lora(rank, lora_alpha=alpha)
+    weights = delta_weights(task)
+    if not weights.adapted:
+        layers = _layers_by_key(task, weights)
+        for key, (rank, alpha) in factors.items():
+            layers[key].enable_lora(rank, lora_alpha=alpha)
+
+
+def _layers_by_key(task, weights):
+    """Layers that can have LoRA factors, by the key of the weight beside them."""
+    keys = {id(weight): key for key, weight in weights.all.items()}
+    return {keys.get(id(lora_base(x))): x for x in lora_layers(task, enabled=False)}

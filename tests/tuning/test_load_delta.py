@@ -80,6 +80,28 @@ def test_an_uncompiled_model_takes_factors_that_it_was_traced_without(tmp_path):
     assert abs(after - before).max() > 1e-3
 
 
+class PlainDense(keras.layers.Layer):
+    """The weights of a Dense layer, and no LoRA."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 2), name="kernel")
+        self.bias = self.add_weight(shape=(2,), name="bias")
+
+    def call(self, x):
+        return keras.ops.matmul(x, self.kernel) + self.bias
+
+
+def test_a_layer_that_cannot_have_factors_is_refused(tmp_path):
+    trained = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    plain = keras.Sequential([keras.Input((3,)), PlainDense()])
+    plain.set_weights(trained.get_weights())
+    freeze(trained, "lora:rank=1,layers=dense")
+    save_delta(trained, tmp_path / "a.delta")
+    message = r"of which the layers of the weights \['0'\] cannot have LoRA factors\. "
+    with pytest.raises(ValueError, match=message):
+        load_delta(plain, tmp_path / "a.delta")
+
+
 def assert_refused(task, path, *messages):
     """It raises with all messages and changes nothing."""
     state = [(w, value(w), w.trainable) for w in task.weights]

@@ -157,6 +157,8 @@ def test_gradual_unfreezing_takes_factors_that_are_there(classifier, batch):
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16", "bfloat16"])
 def test_factors_are_float32_in_lower_precision(dtype, batch, make_backbone):
+    if (dtype, keras.config.backend()) == ("mixed_float16", "jax"):
+        pytest.skip("JAX has no products of float16 on a CPU, with LoRA or without")
     task = attach_head(make_backbone("GPT2", dtype=dtype), 3)
     compile_(task)
     freeze(task, "lora:rank=2")
