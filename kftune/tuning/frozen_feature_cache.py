@@ -117,6 +117,8 @@ class FrozenFeatureCache:
             [package.__version__ for package in (kftune, keras, keras_hub)],
             rows.fingerprint(),
             [feature.shape for feature in self._frozen.outputs],
+            # Layers do not know all: how embeddings are scaled, or an activation.
+            _settings(self._task.backbone),
             [_settings(operation) for operation in self._frozen.operations],
         ]
         digest = hashlib.sha256(json.dumps(parts).encode())

@@ -1,12 +1,14 @@
 """Training through the cache trains the task, and computes what is frozen once."""
 
 import keras
+import keras_hub
 import numpy as np
 import pytest
 
 import kftune
 from kftune.data import LengthBucketed
 from kftune.models import DenseHead, GPT2Backbone, attach_head
+from kftune.models.bert.exact_gelu_bert_backbone import ExactGeluBertBackbone
 from kftune.tuning import FrozenFeatureCache, freeze
 
 pytestmark = pytest.mark.backend
@@ -17,6 +19,14 @@ LABELS = RNG.integers(0, 3, 24)
 # One shape, as JAX compiles each.
 SETTINGS = {"batch_size": 8, "max_buckets": 1, "seed": 3}
 FEATURES = "*/features.arrow"
+SIZES = {
+    "vocabulary_size": 50,
+    "num_layers": 2,
+    "num_heads": 2,
+    "hidden_dim": 8,
+    "intermediate_dim": 16,
+    "max_sequence_length": 16,
+}
 
 
 def make_task(
@@ -27,15 +37,7 @@ def make_task(
     TensorFlow takes seconds to trace it, and few steps are quicker without.
     """
     keras.utils.set_random_seed(0)
-    sizes = {"num_layers": 2, "dropout": 0.3, **changes}
-    backbone = GPT2Backbone(
-        vocabulary_size=50,
-        num_heads=2,
-        hidden_dim=8,
-        intermediate_dim=16,
-        max_sequence_length=16,
-        **sizes,
-    )
+    backbone = GPT2Backbone(**{**SIZES, "dropout": 0.3, **changes})
     task = attach_head(backbone, head)
     freeze(task, policy)
     task.compile(
@@ -180,6 +182,20 @@ def test_whatever_features_depend_on_makes_them_anew(
     # A fresh folder gives the same: nothing of the old one was taken.
     fresh = FrozenFeatureCache(task, tmp_path / "fresh", dtype).batches(batches)
     np.testing.assert_array_equal(keras.tree.flatten(fresh[0])[0], states)
+
+
+def test_settings_that_no_layer_knows_are_noticed(tmp_path):
+    made = []
+    for cls in (keras_hub.models.BertBackbone, ExactGeluBertBackbone):
+        keras.utils.set_random_seed(0)
+        backbone = cls(**SIZES)
+        for weight in backbone.weights:
+            weight.assign(weight * 9)  # GELU and its approximation are close at 0.
+        task = attach_head(backbone, 3)
+        freeze(task, "backbone")
+        task.compile(run_eagerly=True, jit_compile=False)
+        made.append(FrozenFeatureCache(task, tmp_path).batches(make_batches())[0][0])
+    assert np.abs(made[0] - made[1]).max() > 1e-4
 
 
 def test_weights_that_change_later_are_noticed(passes, tmp_path):
