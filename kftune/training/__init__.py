@@ -1,5 +1,6 @@
 """Callbacks, schedules and settings for `fit`; pretraining with a teacher."""
 
+from kftune.layers import SmoothedCrossentropy
 from kftune.training.average_weights import average_weights
 from kftune.training.checkpoint_average import CheckpointAverage
 from kftune.training.compilation_cache import use_compilation_cache
@@ -26,7 +27,6 @@ from kftune.training.run_folder import (
 )
 from kftune.training.sample_callback import SampleCallback
 from kftune.training.score_callback import ScoreCallback
-from kftune.training.smoothed_crossentropy import SmoothedCrossentropy
 from kftune.training.split_batches import split_batches
 from kftune.training.standard_callbacks import standard_callbacks
 from kftune.training.teacher import Teacher, embeddings_from_teacher

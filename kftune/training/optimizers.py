@@ -13,7 +13,7 @@ def adamw(
     weight_decay=0.01,
     *,
     schedule="linear",
-    warmup_share=0.1,
+    warmup=0.1,
 ):
     """Makes AdamW as pretrained text models are mostly fine-tuned with it.
 
@@ -28,7 +28,7 @@ def adamw(
         weight_decay: float, the share of a weight that a step takes away, times the
             rate.
         schedule: str, a name of `make_schedule`.
-        warmup_share: float from 0 to 1, share of the steps in which the rate rises.
+        warmup: int, steps in which the rate rises, or float, their share of all.
 
     Returns:
         `keras.optimizers.AdamW`.
@@ -43,7 +43,7 @@ def adamw(
     ```
     """
     optimizer = keras.optimizers.AdamW(
-        make_schedule(schedule, learning_rate, total_steps, warmup_share=warmup_share),
+        make_schedule(schedule, learning_rate, total_steps, warmup),
         weight_decay=weight_decay,
         global_clipnorm=1.0,
     )
