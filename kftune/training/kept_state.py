@@ -35,6 +35,9 @@ def kept_state(model):
     variables = [*model.variables, *model.metrics_variables]
     # Copies: of some variables Keras would give a view.
     values = [np.array(keras.ops.convert_to_numpy(each)) for each in variables]
+    # Where an optimizer averages weights, JAX lets both share memory, which the first
+    # step of another optimizer gives away.
+    _assign(variables, values)
     try:
         yield
     finally:
@@ -42,5 +45,9 @@ def kept_state(model):
             setattr(model, name, value)
         # Of metrics that are built in their first step there was no state to keep.
         model.reset_metrics()
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
+        _assign(variables, values)
+
+
+def _assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

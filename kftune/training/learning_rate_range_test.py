@@ -127,13 +127,14 @@ def _rising_optimizer(task, lowest, growth, steps):
 
 def _losses(task, batches, width):
     """The loss of each step, and whether they diverged."""
-    losses, lowest, loss, diverged = [], math.inf, None, False
+    losses, mean, lowest, loss, diverged = [], math.inf, math.inf, None, False
     for x, y, sample_weight in batches:
         # The method of Keras itself: what comes here is tokenised.
         logs = keras.Model.train_on_batch(task, x, y, sample_weight, return_dict=True)
         loss = float(logs["loss"])
         if math.isfinite(loss):
             losses.append(loss)
+        if len(losses) >= width:
             mean = np.mean(losses[-width:])
             lowest = min(lowest, mean)
         diverged = not (math.isfinite(loss) and mean <= _DIVERGED * lowest)

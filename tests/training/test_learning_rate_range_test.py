@@ -80,9 +80,8 @@ def test_it_ends_where_the_loss_diverges():
     test = learning_rate_range_test(model, (X, Y), highest=1e3, batch_size=24)
     assert test.diverged
     assert 10 < len(test.losses) < 100
-    means = [
-        np.mean(test.losses[max(i - 10, 0) : i + 1]) for i in range(len(test.losses))
-    ]
+    width = 11
+    means = np.convolve(test.losses, np.full(width, 1 / width), "valid")
     above = [mean > 4 * min(means[: i + 1]) for i, mean in enumerate(means)]
     assert above[-1]
     assert not any(above[:-1])
@@ -124,6 +123,7 @@ def test_all_is_as_it_was(name):
     model, twin = (make_model(OPTIMIZERS[name](), dropout=0.5) for _ in range(2))
     settings = {"batch_size": 8, "verbose": 0, "shuffle": False}
     for each in (model, twin):
+        keras.utils.set_random_seed(5)  # PyTorch's dropout has no state in the model
         each.fit(X, Y, **settings)
     optimizer, before = model.optimizer, state(model)
     config = optimizer.get_config()
@@ -133,6 +133,9 @@ def test_all_is_as_it_was(name):
     for one, other in zip(state(model), before, strict=True):
         np.testing.assert_array_equal(one, other)
     for each in (model, twin):
+        # On JAX Keras cannot go on after a fit that averaged weights: they share memory.
+        each.set_weights(each.get_weights())
+        keras.utils.set_random_seed(6)
         each.fit(X, Y, **settings)
     for one, other in zip(state(model), state(twin), strict=True):
         np.testing.assert_array_equal(one, other)
