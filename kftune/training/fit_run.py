@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+import keras
+
 from kftune.training.checkpoint_average import CheckpointAverage
 from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
@@ -44,7 +46,8 @@ def fit_run(
         of seconds: `"first_step"`, see `FirstStepTime`, and `"fit"`, the whole.
 
     Raises:
-        ValueError: If `mode` is neither `"min"` nor `"max"`, or `averaged` less than 1.
+        ValueError: If `mode` is neither `"min"` nor `"max"`, `averaged` less than 1, or
+            if `ReduceLROnPlateau` is to lower the rate of a schedule.
 
     Example:
     ```python
@@ -52,6 +55,7 @@ def fit_run(
     history, seconds = fit_run(task, train, validation, "runs/a", epochs=3)
     ```
     """
+    _check_plateau(model, callbacks)
     best, averages = Path(folder) / BEST_WEIGHTS, []
     if averaged is not None:
         averages = [CheckpointAverage(Path(folder) / "epochs", averaged, monitor, mode)]
@@ -69,3 +73,18 @@ def fit_run(
     seconds = {"first_step": first_step.seconds, "fit": time.perf_counter() - started}
     model.load_weights(best)
     return history, seconds
+
+
+def _check_plateau(model, callbacks):
+    """Raises what Keras would raise only when the rate is to fall, hours later."""
+    if not any(isinstance(c, keras.callbacks.ReduceLROnPlateau) for c in callbacks):
+        return
+    parts = getattr(model.optimizer, "optimizers", [model.optimizer])
+    floats = [isinstance(part.learning_rate, keras.Variable) for part in parts]
+    if not all(floats):
+        raise ValueError(
+            "Expected an optimizer with a float as its learning_rate, which "
+            "ReduceLROnPlateau can lower. Received: a schedule in "
+            f"{type(model.optimizer).__name__}. Compile with a float, or leave the "
+            "callback out."
+        )
