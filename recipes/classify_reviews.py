@@ -80,6 +80,8 @@ def main(
     columns = {"text": text, "label": label, "group": group}
     splits = read_splits(data, test_data, columns, split_seed)
     names = kftune.data.class_names(splits["train"])
+    report = kftune.evaluation.report_splits(splits)
+    print(report)
     kftune.training.open_run(out, settings, may_differ=["out"])
 
     task = kftune.models.TextClassifier.from_preset(
@@ -118,6 +120,7 @@ def main(
         examples_per_second=len(splits["train"]) * len(history.epoch) / seconds["fit"],
         test={"accuracy": scores.accuracy, "macro_f1": scores.macro_f1},
         baselines=baselines,
+        data=report.summary(),
     )
     print(f"Written to {out}: results.json, curves.png, confusion.png, model/")
 

@@ -7,6 +7,7 @@ from kftune.evaluation.baselines import (
 )
 from kftune.evaluation.classification import ClassificationScores, score_classes
 from kftune.evaluation.compare_systems import SystemComparison, compare_systems
+from kftune.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_labels
 from kftune.evaluation.evaluate_translation import evaluate_translation
 from kftune.evaluation.perplexity import perplexities, perplexity
 from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
@@ -18,6 +19,7 @@ from kftune.evaluation.plots import (
 )
 from kftune.evaluation.results import write_results
 from kftune.evaluation.score_systems import SystemScores, score_systems
+from kftune.evaluation.split_report import SplitReport, report_splits
 from kftune.evaluation.translation import (
     TranslationScores,
     score_sentences,
@@ -28,11 +30,14 @@ from kftune.evaluation.translation_scorer import translation_scorer
 
 __all__ = [
     "ClassificationScores",
+    "DoubtfulLabels",
+    "SplitReport",
     "SystemComparison",
     "SystemScores",
     "TranslationScores",
     "compare_systems",
     "evaluate_translation",
+    "find_doubtful_labels",
     "perplexities",
     "perplexity",
     "placeholder_fidelity",
@@ -42,6 +47,7 @@ __all__ = [
     "plot_range_test",
     "predict_majority",
     "predict_naive_bayes",
+    "report_splits",
     "score_baselines",
     "score_classes",
     "score_floors",

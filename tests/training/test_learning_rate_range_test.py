@@ -133,7 +133,7 @@ def test_all_is_as_it_was(name):
     for one, other in zip(state(model), before, strict=True):
         np.testing.assert_array_equal(one, other)
     for each in (model, twin):
-        # On JAX Keras cannot go on after a fit that averaged weights: they share memory.
+        # After a fit with averages Keras cannot go on on JAX: weights share memory.
         each.set_weights(each.get_weights())
         keras.utils.set_random_seed(6)
         each.fit(X, Y, **settings)
