@@ -83,8 +83,15 @@ def main(
     optimizer = kftune.training.adamw(task, learning_rate, steps, weight_decay)
     task.compile(optimizer, jit_compile=kftune.training.choose_jit_compile())
     history, seconds = kftune.training.fit_run(
-        task, batches["train"], batches["validation"], out, epochs=epochs
+        task,
+        batches["train"],
+        batches["validation"],
+        out,
+        epochs=epochs,
+        callbacks=[kftune.training.TrialCallback()],
     )
+    if kftune.training.in_trial():  # recipes/search.py must not choose by test scores
+        return
 
     scores = evaluate(task, batches["test"], splits["test"]["label"])
     baselines = kftune.evaluation.score_baselines(splits["train"], splits["test"])

@@ -13,6 +13,7 @@ from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
 from kftune.evaluation.plots import plot_changes, plot_confusion, plot_curves
 from kftune.evaluation.results import write_results
 from kftune.evaluation.score_systems import SystemScores, score_systems
+from kftune.evaluation.search_plots import plot_importance, plot_slices
 from kftune.evaluation.translation import (
     TranslationScores,
     score_sentences,
@@ -34,6 +35,8 @@ __all__ = [
     "plot_changes",
     "plot_confusion",
     "plot_curves",
+    "plot_importance",
+    "plot_slices",
     "predict_majority",
     "predict_naive_bayes",
     "score_baselines",

@@ -21,11 +21,14 @@ from kftune.training.run_folder import (
 )
 from kftune.training.sample_callback import SampleCallback
 from kftune.training.score_callback import ScoreCallback
+from kftune.training.search import search
+from kftune.training.search_space import read_space
 from kftune.training.smoothed_crossentropy import SmoothedCrossentropy
 from kftune.training.split_batches import split_batches
 from kftune.training.standard_callbacks import standard_callbacks
 from kftune.training.teacher import Teacher, embeddings_from_teacher
 from kftune.training.tokens_per_second import TokensPerSecond
+from kftune.training.trial_callback import TrialCallback, in_trial
 from kftune.training.warmup_stable_decay import WarmupStableDecay
 
 __all__ = [
@@ -40,6 +43,7 @@ __all__ = [
     "SmoothedCrossentropy",
     "Teacher",
     "TokensPerSecond",
+    "TrialCallback",
     "WarmupStableDecay",
     "adamw",
     "average_weights",
@@ -47,6 +51,7 @@ __all__ = [
     "compile_translation",
     "embeddings_from_teacher",
     "fit_run",
+    "in_trial",
     "muon",
     "open_run",
     "open_runs",
@@ -54,6 +59,8 @@ __all__ = [
     "passages_alone",
     "read_finished",
     "read_history",
+    "read_space",
+    "search",
     "spare_bias_and_norm",
     "split_batches",
     "standard_callbacks",
