@@ -12,20 +12,21 @@ import keras
 WARM_UP_TURNS = 2
 
 
-def time_turns(sides, turns):
-    """Returns the seconds of each turn by side, after two turns that warm up.
+def time_turns(sides, turns, warm_up_turns=WARM_UP_TURNS):
+    """Returns the seconds of each turn by side, after turns that warm up.
 
     Args:
         sides: dict of `str` to a function without arguments that returns when its
             work is done.
         turns: `int`. How often each side runs.
+        warm_up_turns: `int`. How often each side runs before.
     """
     seconds = {name: [] for name in sides}
-    for turn in range(WARM_UP_TURNS + turns):
+    for turn in range(warm_up_turns + turns):
         for name, run in sides.items():
             start = time.perf_counter()
             run()
-            if turn >= WARM_UP_TURNS:
+            if turn >= warm_up_turns:
                 seconds[name].append(time.perf_counter() - start)
     return seconds
 

@@ -5,9 +5,9 @@
 
 Each regime starts from the preset, trains on the messages what it leaves unfrozen, and
 is scored on messages that no training saw (in domain) and on a general test set, which
-shows what is forgotten. Regimes are policies of docs/freezing.md, and "lora". --out
-then holds results.json with a table, changes.png, in_domain.tsv and general.tsv with
-all translations, and a folder for each regime: model/, a preset folder, results.json,
+shows what is forgotten. Regimes are policies of docs/freezing.md. --out then holds
+results.json with a table, changes.png, in_domain.tsv and general.tsv with all
+translations, and a folder for each regime: model/, a preset folder, results.json,
 history.csv, curves.png and logs for TensorBoard. A run that was stopped goes on, and
 keeps the regimes that ended.
 """
@@ -35,7 +35,6 @@ def main(
     language: str = "de",
     target_language: str | None = None,
     regimes: list[str] = [*REGIMES],  # noqa: B006
-    lora_rank: types.PositiveInt = 8,
     learning_rate: types.PositiveFloat = 3e-4,
     lora_learning_rate: types.PositiveFloat = 3e-3,
     label_smoothing: types.DropoutRate = 0.1,
@@ -57,8 +56,7 @@ def main(
         corpora: messages: "django", "plone", a .po file, or files as for general_test.
         language: into which language, as the corpora name it.
         target_language: what a multilingual preset calls it, if something else.
-        regimes: what is frozen: policies of `kftune.tuning.freeze`, or "lora".
-        lora_rank: of the factors beside the projections of queries and values.
+        regimes: what is frozen: policies of `kftune.tuning.freeze`.
         learning_rate: of Adam.
         lora_learning_rate: of Adam for the factors, which begin with zeros.
         label_smoothing: share of the probability that all tokens get alike.
@@ -118,8 +116,9 @@ def check(preset, regimes, general):
     kftune.evaluation.score_translations(general["source"], general["target"], "bleu")
     task = kftune.models.TransformerSeq2SeqLM.from_preset(preset)
     for regime in regimes:
-        if regime != "lora":
-            kftune.tuning.freeze(task, regime)
+        kftune.tuning.freeze(task, regime)
+        if regime.startswith("lora"):
+            kftune.tuning.merge(task)
 
 
 def read_splits(corpora, language, general, seed):
@@ -134,7 +133,7 @@ def adapt(options, folder, splits, tests):
     """Load, freeze, fit, save; translate the test sets."""
     regime = options["regime"]
     keras.utils.set_random_seed(options["seed"])
-    if regime == "lora":
+    if regime.startswith("lora"):
         # A backup has the factors merged into the weights, and zeros would not learn.
         shutil.rmtree(folder / "backup", ignore_errors=True)
     kftune.training.open_run(folder, options, may_differ=["epochs", "patience"])
@@ -148,7 +147,9 @@ def adapt(options, folder, splits, tests):
     code = language_code(task, options)
     trained, seconds = 0.0, 0.0
     if regime != UNADAPTED:
-        trained = freeze(task, regime, options["lora_rank"])
+        report = kftune.tuning.freeze(task, regime)
+        print(report)
+        trained = report.trained_share
         seconds = fit(task, splits, folder, code, options)
         task.save_to_preset(folder / "model")
     task.compile(sampler=kftune.decoding.BeamSearch(options["num_beams"]))
@@ -175,16 +176,6 @@ def language_code(task, options):
     return code
 
 
-def freeze(task, regime, lora_rank):
-    """Freeze what the regime says; the share of the weights that is left to train."""
-    if regime == "lora":
-        task.backbone.enable_lora(lora_rank)
-        regime = "regex:^(?!.*lora_)"  # all but the factors
-    report = kftune.tuning.freeze(task, regime)
-    print(report)
-    return report.trained_share
-
-
 def fit(task, splits, folder, code, options):
     """Train until BLEU on held-out messages no longer rises; the seconds it took."""
     batches = kftune.training.pair_batches(
@@ -195,8 +186,9 @@ def fit(task, splits, folder, code, options):
         seed=options["seed"],
     )
     print(batches["train"])
-    rate = "lora_learning_rate" if options["regime"] == "lora" else "learning_rate"
-    kftune.training.compile_translation(task, options[rate], options["label_smoothing"])
+    with_lora = options["regime"].startswith("lora")
+    rate = options["lora_learning_rate" if with_lora else "learning_rate"]
+    kftune.training.compile_translation(task, rate, options["label_smoothing"])
     bleu = kftune.evaluation.translation_scorer(
         splits["validation"], target_language=code
     )

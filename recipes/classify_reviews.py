@@ -2,6 +2,7 @@
 
     python recipes/classify_reviews.py
     python recipes/classify_reviews.py --preset minilm_l6 --epochs 2
+    python recipes/classify_reviews.py --freeze backbone --cache runs/features
     python recipes/classify_reviews.py --data tickets.csv --text question --label queue
     python recipes/classify_reviews.py --config recipes/configs/gpt2_base.yaml
 
@@ -30,6 +31,7 @@ def main(
     group: str | None = None,
     test_data: str | None = None,
     freeze: str = "nothing",
+    cache: Path | None = None,
     epochs: types.PositiveInt = 3,
     batch_size: types.PositiveInt = 32,
     learning_rate: types.PositiveFloat = 5e-4,
@@ -51,6 +53,8 @@ def main(
         group: column whose rows stay in one split.
         test_data: file like `data` to test on; nothing takes a tenth of `data`.
         freeze: policy: "nothing", "backbone" (head only), "all_but_last:2", ...
+        cache: folder in which runs keep what the frozen part computes; nothing
+            computes it in every epoch.
         epochs: the most epochs; training stops after 2 without progress.
         batch_size: texts a step.
         learning_rate: peak of AdamW's; rises over a tenth of the steps, falls to 0.
@@ -82,10 +86,15 @@ def main(
     steps = epochs * len(batches["train"])
     optimizer = kftune.training.adamw(task, learning_rate, steps, weight_decay)
     task.compile(optimizer, jit_compile=kftune.training.choose_jit_compile())
+    model, train, validation = task, batches["train"], batches["validation"]
+    if cache is not None:
+        features = kftune.tuning.FrozenFeatureCache(task, cache)
+        model, train = features.model, features.batches(train)
+        validation = features.batches(validation)
     history, seconds = kftune.training.fit_run(
-        task,
-        batches["train"],
-        batches["validation"],
+        model,
+        train,
+        validation,
         out,
         epochs=epochs,
         callbacks=[kftune.training.TrialCallback()],

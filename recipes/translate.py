@@ -28,21 +28,22 @@ def main(
     test: str,
     source: str = "en",
     target: str = "de",
-    vocabulary_size: Annotated[int, types.at_least(300)] = 8000,
+    vocabulary_size: Annotated[int, types.at_least(300)] = 4000,
     num_layers: types.PositiveInt = 4,
     num_heads: types.PositiveInt = 4,
     hidden_dim: types.PositiveInt = 128,
     intermediate_dim: types.PositiveInt = 256,
-    max_length: Annotated[int, types.at_least(3)] = 128,
+    max_length: Annotated[int, types.at_least(3)] = 64,
     dropout: types.DropoutRate = 0.3,
     attention_dropout: types.DropoutRate = 0.0,
     label_smoothing: types.DropoutRate = 0.1,
-    learning_rate: types.PositiveFloat = 5e-3,
+    learning_rate: types.PositiveFloat = 4e-3,
     warmup_steps: types.PositiveInt = 2000,
-    max_tokens: types.PositiveInt = 8192,
-    epochs: types.PositiveInt = 60,
-    patience: types.PositiveInt = 10,
-    averaged: types.PositiveInt = 5,
+    max_tokens: types.PositiveInt = 4096,
+    epochs: types.PositiveInt = 50,
+    decay_epochs: Annotated[int, types.at_least(0)] = 11,
+    patience: types.PositiveInt = 12,
+    averaged: types.PositiveInt = 10,
     num_beams: types.PositiveInt = 5,
     seed: types.Seed = 0,
     out: Path = Path("runs/translate"),
@@ -69,6 +70,7 @@ def main(
         warmup_steps: steps in which the rate rises.
         max_tokens: tokens a step, both sides and padding included.
         epochs: the most epochs.
+        decay_epochs: the last of them, in which the rate falls to 0.
         patience: epochs without a better BLEU after which training stops.
         averaged: best epochs whose weights are averaged.
         num_beams: of the search that translates the test pairs.
@@ -85,7 +87,8 @@ def main(
     pairs["train"], _ = kftune.data.clean_pairs(
         pairs["train"], languages=(source, target)
     )
-    kftune.training.open_run(out, settings, may_differ=["out", "epochs", "patience"])
+    may_differ = ["out", "epochs", "decay_epochs", "patience"]
+    kftune.training.open_run(out, settings, may_differ)
 
     tokenizer = kftune.models.train_marian_tokenizer(
         pairs["train"]["source"], pairs["train"]["target"], vocabulary_size
@@ -111,7 +114,10 @@ def main(
         task, splits, max_tokens=max_tokens, seed=seed
     )
     print(batches["train"])
-    rate = kftune.training.InverseSquareRoot(learning_rate, warmup_steps)
+    steps = len(batches["train"])
+    rate = kftune.training.InverseSquareRoot(
+        learning_rate, warmup_steps, steps * epochs, steps * min(decay_epochs, epochs)
+    )
     kftune.training.compile_translation(task, rate, label_smoothing)
     seconds = fit(
         task,

@@ -60,6 +60,10 @@ class BucketedBatches(ResumableBatches):
             self._lengths, self.boundaries, self.batch_sizes, rng, self.drop_remainder
         )
 
+    def plan_in_order(self):
+        """The padded length and the rows of each batch, every row once, unshuffled."""
+        return plan_batches(self._lengths, self.boundaries, self.batch_sizes)
+
     def settings(self):
         """What the order of the rows depends on."""
         return {

@@ -1,5 +1,7 @@
 """Batches of rows of about one length, in a few fixed shapes."""
 
+import copy
+
 import keras
 import numpy as np
 
@@ -90,6 +92,25 @@ class LengthBucketed(BucketedBatches):
         """The rows of a batch, padded."""
         length, rows = plan
         return self._rows.batch(rows, length)
+
+    @property
+    def rows(self):
+        """The `TokenisedRows` that the batches are built of."""
+        return self._rows
+
+    def with_rows(self, rows):
+        """Gives the same batches, in the same order, with something else as `x`.
+
+        Args:
+            rows: object with `targets` and `batch(rows, length)`, as the `rows` of this
+                dataset have them, for the same N rows.
+
+        Returns:
+            `LengthBucketed`, at the position of this one, and independent of it.
+        """
+        other = copy.copy(self)
+        other._rows = rows
+        return other
 
     @property
     def known_labels(self):

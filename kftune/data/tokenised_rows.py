@@ -1,5 +1,6 @@
 """Tokenised rows with their targets, from which padded batches are built."""
 
+import hashlib
 import itertools
 from collections.abc import Mapping
 
@@ -69,8 +70,44 @@ class TokenisedRows:
             )
             for name, column in self._columns.items()
         }
-        x["padding_mask"] = np.arange(length) < self.lengths[rows, None]
-        return x, *keras.tree.map_structure(lambda array: array[rows], self._targets)
+        x["padding_mask"] = self.real_tokens(rows, length)
+        return x, *self.targets_of(rows)
+
+    def real_tokens(self, rows, length):
+        """Tells where real tokens stand in padded rows.
+
+        Args:
+            rows: int64 array of shape `(B,)`, row indices.
+            length: `int`. Padded length T.
+
+        Returns:
+            bool array of shape `(B, T)`, True where a real token stands.
+        """
+        return np.arange(length) < self.lengths[rows, None]
+
+    def targets_of(self, rows):
+        """What stands behind `x` in a batch.
+
+        Args:
+            rows: int64 array of shape `(B,)`, row indices.
+
+        Returns:
+            List of `y` and `sample_weight` of these rows, as far as they were given.
+        """
+        return keras.tree.map_structure(lambda array: array[rows], self._targets)
+
+    def fingerprint(self):
+        """Hashes the tokens of all rows, but not their targets.
+
+        Returns:
+            `str`, 64 hexadecimal digits, the same in every process.
+        """
+        digest = hashlib.sha256(self.lengths.tobytes())
+        for name, column in sorted(self._columns.items()):
+            digest.update(f"\0{name}\0".encode())
+            for row in _each(column):
+                digest.update(np.asarray(row, "int32").tobytes())
+        return digest.hexdigest()
 
 
 def _each(column):

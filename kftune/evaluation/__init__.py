@@ -10,7 +10,11 @@ from kftune.evaluation.compare_systems import SystemComparison, compare_systems
 from kftune.evaluation.evaluate_translation import evaluate_translation
 from kftune.evaluation.perplexity import perplexities, perplexity
 from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
-from kftune.evaluation.plots import plot_changes, plot_confusion, plot_curves
+from kftune.evaluation.plots import (
+    plot_changes,
+    plot_confusion,
+    plot_curves,
+)
 from kftune.evaluation.results import write_results
 from kftune.evaluation.score_systems import SystemScores, score_systems
 from kftune.evaluation.search_plots import plot_importance, plot_slices

@@ -1,7 +1,8 @@
 """Recomputes activations in the backward pass instead of keeping them."""
 
 import keras
-from keras import ops
+
+from kftune.layers.read_value import read_value
 
 
 def rematerialize(layer, function, *inputs):
@@ -20,7 +21,7 @@ def rematerialize(layer, function, *inputs):
         What `function` returns.
     """
     trained, other = layer.trainable_variables, layer.non_trainable_variables
-    other_values = [_read(variable) for variable in other]
+    other_values = [read_value(variable) for variable in other]
     changed = []
 
     def pure(*tensors):
@@ -35,13 +36,8 @@ def rematerialize(layer, function, *inputs):
         changed[:] = [variable for variable, _ in updates]
         return output, [value for _, value in updates]
 
-    values = [_read(variable) for variable in trained]
+    values = [read_value(variable) for variable in trained]
     output, updates = keras.remat(pure)(*inputs, *values)
     for variable, value in zip(changed, updates, strict=True):
         variable.assign(value)
     return output
-
-
-def _read(variable):
-    # On TensorFlow `variable.value` is the variable itself, which is read later.
-    return ops.reshape(variable, variable.shape)

@@ -5,7 +5,11 @@ from collections.abc import Iterable
 import keras
 
 from kftune.models.frozen_dropout import switch_dropout
-from kftune.models.layer_tree import sublayers, weights_made_to_train
+from kftune.models.layer_tree import (
+    is_lora_factor,
+    sublayers,
+    weights_made_to_train,
+)
 
 
 def set_frozen(
@@ -56,7 +60,7 @@ def freezing_config(model: keras.Model) -> dict:
         A dict for JSON: `"policy"` (name, for display), `"dropout"` (bool),
         `"num_weights"` and `"frozen_by_layer"` (positions in the list of weights).
     """
-    weights = _weights_by_layer(model)
+    weights = weights_by_layer(model)
     return {
         "policy": model.freeze_policy,
         "dropout": model.frozen_dropout,
@@ -77,7 +81,7 @@ def restore_freezing(model: keras.Model, config: dict) -> None:
     Raises:
         ValueError: if the model has another number of weights.
     """
-    weights = _weights_by_layer(model)
+    weights = weights_by_layer(model)
     if len(weights) != config["num_weights"]:
         raise ValueError(
             f"Expected a model with {config['num_weights']} weights, as it was when "
@@ -85,7 +89,9 @@ def restore_freezing(model: keras.Model, config: dict) -> None:
             "without changing its architecture."
         )
     if "frozen" in config:  # as it was written once
-        in_keras_order = [weight for weight in model.weights if not _is_lora(weight)]
+        in_keras_order = [
+            weight for weight in model.weights if not is_lora_factor(weight)
+        ]
         frozen = [in_keras_order[position] for position in config["frozen"]]
     else:
         frozen = [weights[position] for position in config["frozen_by_layer"]]
@@ -93,16 +99,21 @@ def restore_freezing(model: keras.Model, config: dict) -> None:
     model.freeze_policy = config["policy"]
 
 
-def _weights_by_layer(model):
-    """The weights that a saved model has, in an order that is the same everywhere."""
+def weights_by_layer(model: keras.Model) -> list[keras.Variable]:
+    """Lists the weights that a saved model has, in the same order on every backend.
+
+    That of `model.weights` depends on the backend.
+
+    Args:
+        model: built model.
+
+    Returns:
+        Its weights without LoRA factors, layer by layer, each once.
+    """
     parts = [
         part
         for layer in model.layers
         for part in (layer.layers if isinstance(layer, keras.Model) else [layer])
     ]
     weights = {id(w): w for part in (*parts, model) for w in part.weights}
-    return [weight for weight in weights.values() if not _is_lora(weight)]
-
-
-def _is_lora(weight):
-    return weight.name.startswith("lora_")
+    return [weight for weight in weights.values() if not is_lora_factor(weight)]

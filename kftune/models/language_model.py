@@ -1,9 +1,9 @@
 """What language models of kftune share: compilation, and `generate` with a cache."""
 
-import keras
 from keras import ops
 
 from kftune.models.beam_cache import beam_cache
+from kftune.models.chunked_loss import ChunkedLoss
 from kftune.models.layer_tree import sublayers
 from kftune.models.n_best import SCORES, best_of, check_n_best, gives_scores, n_best
 from kftune.models.prompts import PROMPT, ROW_LENGTHS, with_prompt
@@ -11,7 +11,7 @@ from kftune.models.task_inputs import TASK_OPTIONS, TaskInputs
 from kftune.models.trainable_guard import TrainableGuard
 
 
-class LanguageModel(TrainableGuard, TaskInputs):
+class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
     """Mixin for `keras_hub.models.CausalLM` tasks on a backbone with `step`.
 
     `generate` runs the prompt through the model in one pass and then a token a step,
@@ -41,16 +41,13 @@ class LanguageModel(TrainableGuard, TaskInputs):
             optimizer: `"auto"` for Adam at 2e-5, a name or a `keras.Optimizer`.
             loss: `"auto"` for the cross-entropy of the next token, in nats, the mean
                 over all real tokens of a batch; or what `keras.Model.compile` takes.
+                See `ChunkedLoss`.
             jit_compile: `bool` or `"auto"`: training as Keras chooses (on TensorFlow
                 without a GPU not by XLA), and generation by XLA, which takes a second
                 or two longer to start and then half the time.
             **kwargs: `sampler`, `"top_k"` by default, a name or a
                 `keras_hub.samplers.Sampler`; others as for `keras.Model.compile`.
         """
-        if loss == "auto":
-            loss = keras.losses.SparseCategoricalCrossentropy(
-                from_logits=True, reduction="mean_with_sample_weight"
-            )
         super().compile(
             optimizer=optimizer, loss=loss, jit_compile=jit_compile, **kwargs
         )

@@ -88,6 +88,22 @@ def backbone_of(model: keras.Model) -> keras.Model | None:
     return found[0] if found else None
 
 
+def base_of(model: keras.Model) -> keras.Model:
+    """Gives the backbone of a model, or the model itself if it has none.
+
+    Args:
+        model: any Keras model.
+
+    Returns:
+        One of both.
+
+    Raises:
+        ValueError: if several layers of the model are backbones.
+    """
+    backbone = backbone_of(model)
+    return model if backbone is None else backbone
+
+
 def is_kind(layer: keras.Layer, word: str) -> bool:
     """Tells whether a layer is, by the names of its classes, of some kind.
 
@@ -146,7 +162,50 @@ def output_weights_in_backbone(model: keras.Model) -> list[keras.Variable]:
     return [weight for weight in weights if weight.name == "reverse_embeddings"]
 
 
+def lora_layers(model: keras.Layer, *, enabled: bool = True) -> list[keras.Layer]:
+    """Lists the layers of a model that have LoRA factors, or that can have them.
+
+    Args:
+        model: any built layer or model.
+        enabled: bool. False lists all that can have them.
+
+    Returns:
+        The layers, each once.
+    """
+    return [
+        layer
+        for layer in sublayers(model)
+        if hasattr(layer, "lora_enabled")
+        and layer.built
+        and (layer.lora_enabled or not enabled)
+    ]
+
+
+def lora_base(layer: keras.Layer) -> keras.Variable | None:
+    """Gives the weight of a layer that LoRA factors stand in for, or would.
+
+    Args:
+        layer: one of `lora_layers`.
+
+    Returns:
+        Its kernel or its table of embeddings; `None` if it has been packed in integers
+        that LoRA does not stand beside.
+    """
+    names = ("kernel", "embeddings")
+    return next((weight for weight in layer.weights if weight.name in names), None)
+
+
+def is_lora_factor(weight: keras.Variable) -> bool:
+    """Tells whether a weight is one of the two LoRA factors of a layer.
+
+    Args:
+        weight: any weight.
+
+    Returns:
+        True if it is.
+    """
+    return weight.name.startswith("lora_")
+
+
 def _is_lora_base(layer, weight):
-    """Whether a weight is the one that the layer's LoRA factors stand in for."""
-    lora_enabled = getattr(layer, "lora_enabled", False)
-    return lora_enabled and weight.name in ("kernel", "embeddings")
+    return getattr(layer, "lora_enabled", False) and weight is lora_base(layer)

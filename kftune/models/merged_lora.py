@@ -1,6 +1,8 @@
-"""The weights of a backbone as they would be without LoRA."""
+"""Weights as they would be without LoRA."""
 
-from kftune.models.layer_tree import sublayers
+import keras
+
+from kftune.models.layer_tree import is_lora_factor, lora_layers, sublayers
 
 
 def merged_weights(backbone):
@@ -12,15 +14,34 @@ def merged_weights(backbone):
     Returns:
         List of NumPy arrays, as many as a new backbone with this config has weights.
     """
-    if not any(weight.name.startswith("lora_") for weight in backbone.weights):
+    if not lora_layers(backbone):
         return backbone.get_weights()
     plain = type(backbone).from_config(backbone.get_config())
     layers = {layer.path: layer for layer in _weighted_layers(plain)}
     for layer in _weighted_layers(backbone):
-        store = {}  # What would be saved, and there LoRA is merged.
-        layer.save_own_variables(store)
-        layers[layer.path].load_own_variables(store)
+        layers[layer.path].load_own_variables(_saved(layer))
     return plain.get_weights()
+
+
+def merge_lora(layer: keras.Layer) -> None:
+    """Adds the LoRA factors of a layer to its weight, and removes them.
+
+    Args:
+        layer: one of `lora_layers`.
+    """
+    merged = _saved(layer)
+    for weight in filter(is_lora_factor, layer.weights):
+        delattr(layer, weight.name)
+    layer.lora_enabled = False
+    layer.lora_rank = layer.lora_alpha = None
+    layer.load_own_variables(merged)
+
+
+def _saved(layer):
+    """What would be saved of a layer, and there LoRA is merged."""
+    store = {}
+    layer.save_own_variables(store)
+    return store
 
 
 def _weighted_layers(backbone):

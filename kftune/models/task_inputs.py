@@ -164,11 +164,28 @@ class TaskInputs:
         check_features(inputs, self.feature_names)
         return super().call(inputs, training=training, mask=mask)
 
+    def check_known_labels(self, batches):
+        """Checks the labels that a dataset knows, as those of arrays are.
+
+        Args:
+            batches: `keras.utils.PyDataset`, checked if it has `known_labels`.
+
+        Raises:
+            ValueError: if a label is no class, or is a name in place of a number.
+        """
+        labels = getattr(batches, "known_labels", None)
+        pairs = map(keras.tree.flatten, (labels, self.prepare_labels(labels)))
+        if any(given is not taken for given, taken in zip(*pairs, strict=True)):
+            raise ValueError(
+                "Expected labels as numbers in a PyDataset. Received: label names. "
+                "Number them first, in the order of label_names."
+            )
+
     def _prepared(self, x, y=None, sample_weight=None, *, check_labels=True):
         """Data as `keras.Model` takes it: tokenised, labels as numbers."""
         if isinstance(x, keras.utils.PyDataset):
             if check_labels:
-                self._check_known_labels(x)
+                self.check_known_labels(x)
             return x, y, sample_weight
         if isinstance(x, tf.data.Dataset):
             batches = x.map(
@@ -180,16 +197,6 @@ class TaskInputs:
             x, self.prepare_labels(y), as_arrays(sample_weight)
         )
         return keras.utils.unpack_x_y_sample_weight(samples)
-
-    def _check_known_labels(self, batches):
-        """Checks labels that a dataset knows, as those of arrays are."""
-        labels = getattr(batches, "known_labels", None)
-        pairs = map(keras.tree.flatten, (labels, self.prepare_labels(labels)))
-        if any(given is not taken for given, taken in zip(*pairs, strict=True)):
-            raise ValueError(
-                "Expected labels as numbers in a PyDataset. Received: label names. "
-                "Number them first, in the order of label_names."
-            )
 
     def _prepared_validation(self, data):
         if isinstance(data, keras.utils.PyDataset | tf.data.Dataset):

@@ -1,5 +1,6 @@
 """Callbacks, schedules and settings for `fit`; pretraining with a teacher."""
 
+from kftune.layers import SmoothedCrossentropy
 from kftune.training.average_weights import average_weights
 from kftune.training.checkpoint_average import CheckpointAverage
 from kftune.training.compilation_cache import use_compilation_cache
@@ -9,9 +10,11 @@ from kftune.training.first_step_time import FirstStepTime
 from kftune.training.fit_run import fit_run
 from kftune.training.inverse_square_root import InverseSquareRoot
 from kftune.training.jit_compile import choose_jit_compile
+from kftune.training.make_schedule import make_schedule
 from kftune.training.optimizers import adamw, muon, spare_bias_and_norm
 from kftune.training.pair_batches import pair_batches
 from kftune.training.pretraining_rows import PretrainingRows, passages_alone
+from kftune.training.read_space import read_space
 from kftune.training.run_folder import (
     BEST_WEIGHTS,
     open_run,
@@ -22,8 +25,6 @@ from kftune.training.run_folder import (
 from kftune.training.sample_callback import SampleCallback
 from kftune.training.score_callback import ScoreCallback
 from kftune.training.search import search
-from kftune.training.search_space import read_space
-from kftune.training.smoothed_crossentropy import SmoothedCrossentropy
 from kftune.training.split_batches import split_batches
 from kftune.training.standard_callbacks import standard_callbacks
 from kftune.training.teacher import Teacher, embeddings_from_teacher
@@ -52,6 +53,7 @@ __all__ = [
     "embeddings_from_teacher",
     "fit_run",
     "in_trial",
+    "make_schedule",
     "muon",
     "open_run",
     "open_runs",

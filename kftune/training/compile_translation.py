@@ -2,7 +2,7 @@
 
 import keras
 
-from kftune.training.smoothed_crossentropy import SmoothedCrossentropy
+from kftune.layers import SmoothedCrossentropy
 
 
 def compile_translation(task, learning_rate, label_smoothing=0.1):

@@ -1,4 +1,4 @@
-"""What a search uses of Optuna, or an error that says how to install it."""
+"""Optuna, or an error that says how to install it."""
 
 try:
     import optuna
@@ -9,24 +9,4 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-from optuna.distributions import (
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.trial import TrialState
-
-__all__ = [
-    "CategoricalDistribution",
-    "FloatDistribution",
-    "IntDistribution",
-    "JournalFileBackend",
-    "JournalFileOpenLock",
-    "JournalStorage",
-    "TrialState",
-    "UpdateFinishedTrialError",
-    "optuna",
-]
+__all__ = ["optuna"]

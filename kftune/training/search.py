@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
-from kftune.training.search_space import argument_problems, space_problems
 from kftune.training.trial_callback import in_trial
-from kftune.training.trial_function import function_reference, load_function
+from kftune.training.trial_function import (
+    argument_problems,
+    default_settings,
+    function_reference,
+    load_function,
+)
 
 PRUNERS = ("median", "halving", "nothing")
 SAMPLERS = ("grid", "random", "tpe")
@@ -29,6 +33,10 @@ def search(
     own, with the environment of this one. It reports epoch by epoch if it gives
     `TrialCallback` to `fit`; its value is that of the best epoch, or the number that
     the function returns. Give it no test split: the settings are chosen by the value.
+
+    The first trial has the function's own defaults if the space holds those of all
+    searched settings, so that they are beaten, or not, by the same measure. A grid has
+    its own order.
 
     A search that was stopped goes on when it is called again. Several processes, on
     several machines that share the folder, may search together: start each in the same
@@ -104,19 +112,24 @@ def search(
     _check(main, settings, n_trials, workers)
     # Optuna is an extra, and needed only here.
     from kftune.training.search_result import read_result
+    from kftune.training.search_space import searched
     from kftune.training.search_study import SearchStudy
     from kftune.training.search_worker import SearchWorker
+    from kftune.training.trial_queue import TrialQueue
     from kftune.training.worker_heartbeat import WorkerHeartbeat
 
-    folder = Path(folder)
-    with WorkerHeartbeat(folder / "workers") as heartbeat:
-        study = SearchStudy(folder, heartbeat, settings, n_trials)
-        SearchWorker(study, reference, main, workers).run()
+    study = SearchStudy(folder, settings)
+    first = default_settings(main, searched(space))
+    with WorkerHeartbeat(study.folder / "workers") as heartbeat:
+        queue = TrialQueue(study, heartbeat, n_trials, first)
+        SearchWorker(study, queue, heartbeat, reference, workers).run()
     return read_result(study)
 
 
 def _check(main, settings, n_trials, workers):
     """Refuses arguments that make no sense, all at once."""
+    from kftune.training.search_space import space_problems
+
     space, grid = settings["space"], settings["sampler"] == "grid"
     problems = space_problems(space, grid)
     if isinstance(space, dict):

@@ -7,17 +7,11 @@ import yaml
 
 from kftune.error_text import first_few
 from kftune.files import write_aside
-from kftune.training.optuna_extra import TrialState, optuna
+from kftune.training.optuna_extra import optuna
+from kftune.training.search_space import searched
 
 BEST = "best.yaml"
 TRIALS = "trials.csv"
-_STATES = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "waiting",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +26,7 @@ class SearchResult:
         importance: `dict` of searched setting to `float` from 0 to 1, how much of the
             variance between complete trials it explains, in falling order; empty with
             fewer than 4 of them.
+        study: `optuna.Study`, for all else that Optuna has to offer.
 
     Example:
     ```python
@@ -45,6 +40,7 @@ class SearchResult:
     number: int
     trials: list
     importance: dict
+    study: object
 
 
 def read_result(study):
@@ -59,7 +55,7 @@ def read_result(study):
     Raises:
         RuntimeError: if no trial ran to its end; tells the trials' errors.
     """
-    best = best_trial(study)
+    best = study.best_trial()
     rows = trial_rows(study)
     if best is None:
         errors = [f"{r['number']}: {r['error'] or r['state']}" for r in rows]
@@ -73,7 +69,8 @@ def read_result(study):
         value=best.value,
         number=best.number,
         trials=rows,
-        importance=importance_of(study.study),
+        importance=_importance_of(study.study),
+        study=study.study,
     )
 
 
@@ -91,7 +88,7 @@ def write_tables(study):
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    if best := best_trial(study):
+    if best := study.best_trial():
         comment = f"# Trial {best.number}: {best.value:.6g}\n"
         settings = yaml.safe_dump(study.settings_of(best), sort_keys=False)
         with write_aside(study.folder / BEST) as aside:
@@ -108,30 +105,17 @@ def trial_rows(study):
         List of `dict`: `number`, `state`, `value`, each searched setting, `epochs`,
         `seconds`, `peak_mb`, `retry_of` and `error`; `None` where there is nothing.
     """
-    return [_row(study, trial) for trial in study.study.get_trials(deepcopy=False)]
+    return [_row(study, trial) for trial in study.trials()]
 
 
-def best_trial(study):
-    """The best trial of those that ran to their end; `None` without one."""
-    complete = study.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return study.study.best_trial if complete else None
-
-
-def importance_of(study):
-    """Estimates how much of the results' variance each setting explains.
+def _importance_of(study):
+    """How much of the variance each setting explains; nothing if that says nothing.
 
     By a functional analysis of variance on a random forest (Hutter et al. 2014,
     http://proceedings.mlr.press/v32/hutter14.html).
-
-    Args:
-        study: `optuna.Study`.
-
-    Returns:
-        `dict` of setting to `float` from 0 to 1, in falling order; empty with fewer
-        than 4 complete trials, or if all came to the same.
     """
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(complete) < 4 or len({trial.value for trial in complete}) == 1:
+    values = [trial.value for trial in study.trials if trial.state.name == "COMPLETE"]
+    if len(values) < 4 or len(set(values)) == 1:
         return {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     return optuna.importance.get_param_importances(study, evaluator=evaluator)
@@ -139,14 +123,15 @@ def importance_of(study):
 
 def _row(study, trial):
     """One trial."""
-    error = trial.user_attrs.get("error")
-    if trial.state == TrialState.FAIL and error is None:
-        error = "its worker ended"
+    state, error = trial.state.name, trial.user_attrs.get("error")
+    if state == "FAIL":
+        error = error or "its worker ended"
+    own = searched(study.settings["space"])
     return {
         "number": trial.number,
-        "state": _STATES[trial.state],
+        "state": state.lower(),
         "value": trial.value,
-        **{name: trial.params.get(name) for name in study.searched},
+        **{name: trial.params.get(name) for name in own},
         "epochs": len(trial.intermediate_values),
         "seconds": trial.duration and round(trial.duration.total_seconds(), 1),
         "peak_mb": trial.user_attrs.get("peak_mb"),

@@ -1,13 +1,13 @@
 """One worker of a search: runs trials, some at once, until all of all workers ended."""
 
-import inspect
-import math
-from multiprocessing.connection import wait
+import time
 
-from kftune.training.search_result import best_trial, trial_rows, write_tables
+from kftune.training.search_result import trial_rows, write_tables
+from kftune.training.search_space import searched
+from kftune.training.search_trial import SearchTrial
 from kftune.training.trial_process import TrialProcess
 
-POLL_SECONDS = 2
+POLL_SECONDS = 1
 
 
 class SearchWorker:
@@ -15,15 +15,16 @@ class SearchWorker:
 
     Args:
         study: `kftune.training.search_study.SearchStudy`.
+        queue: `kftune.training.trial_queue.TrialQueue` of the study.
+        heartbeat: `kftune.training.worker_heartbeat.WorkerHeartbeat` of this worker.
         reference: `str`, what a trial calls, see `function_reference`.
-        main: the function itself.
         most: `int`, trials at once.
     """
 
-    def __init__(self, study, reference, main, most):
-        self._study, self._reference, self._most = study, reference, most
-        self._takes_out = "out" in inspect.signature(main).parameters
-        self._running = {}  # the trial and its process, by its channel
+    def __init__(self, study, queue, heartbeat, reference, most):
+        self._study, self._queue, self._heartbeat = study, queue, heartbeat
+        self._reference, self._most = reference, most
+        self._running = {}  # processes by the numbers of their trials
         self._waits = False
 
     def run(self):
@@ -32,72 +33,48 @@ class SearchWorker:
         When it is interrupted, its trials are tried again by whoever goes on.
         """
         try:
-            while self._start_trials() or not self._study.is_done():
-                self._study.heartbeat.beat()
-                for channel in wait(list(self._running), POLL_SECONDS):
-                    self._answer(channel)
+            while self._start_trials() or not self._queue.is_done():
+                self._heartbeat.beat()
+                time.sleep(POLL_SECONDS)
+                self._end_trials()
         finally:
-            for trial, process in self._running.values():
+            for number, process in self._running.items():
                 process.kill()
-                self._study.give_back(trial)
+                self._queue.give_back(number)
 
     def _start_trials(self):
         """Starts as many trials as may run; tells whether any runs here."""
-        while len(self._running) < self._most and (trial := self._study.claim()):
-            settings = self._study.settings_of(trial)
-            folder = self._study.folder / "trials" / str(trial.number)
-            if self._takes_out:
-                settings["out"] = folder
-            process = TrialProcess(
-                self._reference, settings, folder, self._study.settings["monitor"]
-            )
-            self._running[process.channel] = trial, process
-        if not (self._running or self._waits or self._study.is_done()):
+        while len(self._running) < self._most:
+            number = self._queue.claim()
+            if number is None:
+                break
+            folder = self._study.folder
+            self._running[number] = TrialProcess(folder, number, self._reference)
+        if not (self._running or self._waits or self._queue.is_done()):
             self._waits = True
             print("Waiting for the trials of other workers", flush=True)
         return bool(self._running)
 
-    def _answer(self, channel):
-        """Takes one message of a trial."""
-        trial, process = self._running[channel]
-        kind, content = process.receive()
-        if kind == "report":
-            process.reply(self._study.report(trial, content))
-            return
-        del self._running[channel]
-        with self._study.alone():
-            self._study.tell(trial, **self._outcome(trial, content))
-            write_tables(self._study)
-        print(self._line(trial), flush=True)
+    def _end_trials(self):
+        """Takes note of the trials that ended."""
+        for number, process in list(self._running.items()):
+            if not process.has_ended():
+                continue
+            del self._running[number]
+            if death := process.death():
+                SearchTrial(self._study, number).fail(death)
+            with self._study.alone():
+                write_tables(self._study)
+            print(self._line(number), flush=True)
 
-    def _outcome(self, trial, ended):
-        """What a trial came to: a number, or why there is none."""
-        kept = {"peak_mb": ended.get("peak_mb")}
-        if ended.get("error"):
-            return {"error": ended["error"], **kept}
-        if ended["pruned"]:
-            return {"pruned": True, **kept}
-        settings, reported = self._study.settings, self._study.reported(trial)
-        value = ended["value"]
-        if value is None and reported:
-            value = {"min": min, "max": max}[settings["mode"]](reported)
-        if value is None or not math.isfinite(value):
-            error = (
-                f"Expected {settings['monitor']} from TrialCallback, or a finite "
-                f"number returned. Received: {value}"
-            )
-            return {"error": error, **kept}
-        return {"value": value, **kept}
-
-    def _line(self, trial):
+    def _line(self, number):
         """One line of progress."""
-        row = trial_rows(self._study)[trial.number]
-        own = ", ".join(f"{name} {_short(row[name])}" for name in self._study.searched)
-        monitor = self._study.settings["monitor"]
-        what = row["error"] or f"{monitor} {row['value']:.6g}"
-        best = best_trial(self._study)
-        mark = ", the best so far" if best and best.number == trial.number else ""
-        return f"Trial {trial.number} {row['state']}: {what}{mark} ({own})"
+        row, settings = trial_rows(self._study)[number], self._study.settings
+        own = [f"{name} {_short(row[name])}" for name in searched(settings["space"])]
+        what = row["error"] or f"{settings['monitor']} {row['value']:.6g}"
+        best = self._study.best_trial()
+        mark = ", the best so far" if best and best.number == number else ""
+        return f"Trial {number} {row['state']}: {what}{mark} ({', '.join(own)})"
 
 
 def _short(value):

@@ -1,7 +1,5 @@
 """The connection of a training to the search that it is a trial of."""
 
-import math
-
 import keras
 
 _trial = None  # the trial that this process runs
@@ -11,49 +9,11 @@ class TrialPruned(Exception):  # noqa: N818 - no error: a trial that need not go
     """Ends the function of a trial that the search does not need to its end."""
 
 
-class Trial:
-    """The trial that a process runs, as its training sees it.
-
-    Args:
-        channel: `multiprocessing.connection.Connection` to the search.
-        monitor: str, the log entry that the search goes by.
-    """
-
-    def __init__(self, channel, monitor):
-        self.channel = channel
-        self.monitor = monitor
-
-    def report(self, logs):
-        """Sends the monitored value of an epoch.
-
-        Args:
-            logs: dict of log entry to float.
-
-        Returns:
-            bool, `True` if the search does not need the trial to its end.
-
-        Raises:
-            ValueError: if an entry is not finite, or the monitored one missing.
-        """
-        broken = [f"{k}={v}" for k, v in logs.items() if not math.isfinite(v)]
-        if broken:
-            raise ValueError(
-                f"Expected finite numbers in the logs. Received: {', '.join(broken)}"
-            )
-        if self.monitor not in logs:
-            raise ValueError(
-                f"Expected {self.monitor} in the logs, which the search monitors. "
-                f"Received: {', '.join(logs)}"
-            )
-        self.channel.send(("report", float(logs[self.monitor])))
-        return self.channel.recv()
-
-
 def enter_trial(trial):
     """Makes this process one that runs a trial.
 
     Args:
-        trial: `Trial`; `None` to run none.
+        trial: `kftune.training.search_trial.SearchTrial`; `None` to run none.
     """
     global _trial  # noqa: PLW0603 - a process runs one trial
     _trial = trial

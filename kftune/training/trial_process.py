@@ -1,8 +1,6 @@
 """A trial in a process of its own: its memory is free again when it ends."""
 
-import contextlib
-import multiprocessing
-import multiprocessing.connection
+import inspect
 import os
 import resource
 import shutil
@@ -13,101 +11,96 @@ import threading
 import traceback
 
 from kftune.training.run_folder import BACKUP, BEST_WEIGHTS
-from kftune.training.trial_callback import Trial, TrialPruned, enter_trial
+from kftune.training.search_study import SearchStudy
+from kftune.training.search_trial import SearchTrial
+from kftune.training.trial_callback import TrialPruned, enter_trial
 from kftune.training.trial_function import load_function
 
 LOG = "log.txt"
 _MOST_CHARACTERS = 300  # of an error
-_PROGRAM = "from kftune.training.trial_process import run_trial; run_trial({channel})"
 
 
 class TrialProcess:
     """The process of a trial, as the search sees it.
 
+    What it prints goes to `log.txt` in the trial's folder.
+
     Args:
-        reference: `str`, see `function_reference`.
-        settings: `dict`, the function's keyword arguments.
-        folder: `Path`, where the output goes, to `log.txt`; made when missing.
-        monitor: `str`, the log entry that `TrialCallback` reports.
+        folder: `Path` of the study.
+        number: `int`, number of the trial.
+        reference: `str`, what it calls, see `function_reference`.
     """
 
-    def __init__(self, reference, settings, folder, monitor):
-        folder.mkdir(parents=True, exist_ok=True)
-        self.channel, theirs = multiprocessing.Pipe()
-        # Not forked: TensorFlow does not outlive that. Not spawned by multiprocessing:
-        # what is printed while TensorFlow is imported belongs in the log, too.
-        with (folder / LOG).open("ab") as log, theirs:
+    def __init__(self, folder, number, reference):
+        log = folder / "trials" / str(number) / LOG
+        log.parent.mkdir(parents=True, exist_ok=True)
+        # Not forked: TensorFlow does not outlive that.
+        with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM.format(channel=theirs.fileno())],
+                [sys.executable, "-m", __name__, str(folder), str(number), reference],
                 env={
                     **os.environ,
                     "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path),
                     "PYTHONUNBUFFERED": "1",
                 },
                 stdin=subprocess.PIPE,  # it closes when this process ends, however
-                stdout=log,
-                stderr=log,
-                pass_fds=[theirs.fileno()],
+                stdout=output,
+                stderr=output,
             )
-        with contextlib.suppress(OSError):  # it died; `receive` finds out
-            self.channel.send((reference, settings, folder, monitor))
 
-    def receive(self):
-        """Waits for what the trial sends next.
+    def has_ended(self):
+        """Tells whether the process is gone."""
+        return self._process.poll() is not None
 
-        Returns:
-            `("report", value)`, to be answered by `reply`; or, once, `("ended",
-            outcome)`: a `dict` with `value`, what the function returned, `pruned`,
-            `error`, and `peak_mb`, the most memory it held.
-        """
-        try:
-            message = self.channel.recv()
-        except (EOFError, OSError):
-            message = ("ended", {"error": _death(self._process.wait())})
-        if message[0] == "ended":
-            self._close()
-        return message
-
-    def reply(self, prune):
-        """Answers a report: whether the trial shall end."""
-        with contextlib.suppress(OSError):  # it died; `receive` finds out
-            self.channel.send(prune)
+    def death(self):
+        """How a process ended that could not say it itself; `None` for others."""
+        self._process.stdin.close()
+        status = self._process.wait()
+        if status < 0:
+            name = signal.Signals(-status).name
+            hint = " (often: the memory ran out)" if name == "SIGKILL" else ""
+            return f"ended by signal {name}{hint}"
+        return status and f"ended with exit status {status} before it could say why"
 
     def kill(self):
         """Ends the process at once."""
         self._process.kill()
-        self._close()
-
-    def _close(self):
-        """Waits for the end of the process and frees what belonged to it."""
         self._process.wait()
         self._process.stdin.close()
-        self.channel.close()
 
 
-def run_trial(channel):
-    """Runs a trial: all that its process does.
+def run_trial(folder, number, reference):
+    """Runs a trial and reports it to the storage: all that its process does.
 
     Args:
-        channel: `int`, file descriptor of the connection to the search.
+        folder: `str` or `Path` of the study.
+        number: `int`, number of the trial.
+        reference: `str`, what it calls, see `function_reference`.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the search's
-    threading.Thread(target=_end_with_search, daemon=True).start()
-    channel = multiprocessing.connection.Connection(channel)
-    reference, settings, folder, monitor = channel.recv()
-    enter_trial(Trial(channel, monitor))
-    outcome = {"value": None, "pruned": False, "error": None}
+    trial = SearchTrial(SearchStudy(folder), number)
+    enter_trial(trial)
+    complete = False
     try:
-        outcome["value"] = _as_number(load_function(reference)(**settings))
+        value = _call(load_function(reference), trial)
+        complete = True
+        trial.complete(value, peak_mb=_peak_mb())
     except TrialPruned:
-        outcome["pruned"] = True
+        trial.prune(peak_mb=_peak_mb())
     except BaseException as error:
         traceback.print_exc()
         # The line with the type; what Keras and TensorFlow write below is in the log.
-        text = traceback.format_exception_only(error)[-1]
-        outcome["error"] = text.strip().splitlines()[0][:_MOST_CHARACTERS]
-    _clear(folder, keep_weights=not (outcome["pruned"] or outcome["error"]))
-    channel.send(("ended", {**outcome, "peak_mb": _peak_mb()}))
+        text = traceback.format_exception_only(error)[-1].strip().splitlines()[0]
+        trial.fail(text[:_MOST_CHARACTERS], peak_mb=_peak_mb())
+    # A run folder keeps this of a training that goes on: trials do not.
+    shutil.rmtree(trial.folder / BACKUP, ignore_errors=True)
+    if not complete:
+        (trial.folder / BEST_WEIGHTS).unlink(missing_ok=True)
+
+
+def _call(function, trial):
+    """Calls the function with the trial's settings, and its folder if it takes one."""
+    takes_out = "out" in inspect.signature(function).parameters
+    return function(**trial.settings, **({"out": trial.folder} if takes_out else {}))
 
 
 def _end_with_search():
@@ -117,24 +110,6 @@ def _end_with_search():
     os._exit(1)
 
 
-def _as_number(value):
-    """What the function returned, if that is the trial's value."""
-    try:
-        return None if value is None else float(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            "Expected the function to return a number or nothing. Received: "
-            f"{type(value).__name__}"
-        ) from error
-
-
-def _clear(folder, keep_weights):
-    """Removes what a run folder keeps of a training that goes on: trials do not."""
-    shutil.rmtree(folder / BACKUP, ignore_errors=True)
-    if not keep_weights:
-        (folder / BEST_WEIGHTS).unlink(missing_ok=True)
-
-
 def _peak_mb():
     """The most memory that this process held."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -142,10 +117,7 @@ def _peak_mb():
     return round(peak / unit)
 
 
-def _death(status):
-    """Says how a process ended that could not say it itself."""
-    if status < 0:
-        name = signal.Signals(-status).name
-        hint = " (often: the memory ran out)" if name == "SIGKILL" else ""
-        return f"ended by signal {name}{hint}"
-    return f"ended with exit status {status} before it could say why"
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the search's
+    threading.Thread(target=_end_with_search, daemon=True).start()
+    run_trial(sys.argv[1], int(sys.argv[2]), sys.argv[3])

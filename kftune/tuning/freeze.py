@@ -10,8 +10,9 @@ from kftune.models.layer_tree import (
 )
 from kftune.models.trainable_guard import record_trainable
 from kftune.tuning.freeze_report import FreezeReport, count_blocks
+from kftune.tuning.lora import add_factors
 from kftune.tuning.policies import Policy, frozen_weights, policy_name
-from kftune.tuning.recompile import fresh_optimizer, recompile, slot_bytes
+from kftune.tuning.recompile import fresh_optimizer_of, recompile, slot_bytes
 
 
 def freeze(task: keras.Model, policy: Policy, *, dropout: bool = False) -> FreezeReport:
@@ -34,6 +35,14 @@ def freeze(task: keras.Model, policy: Policy, *, dropout: bool = False) -> Freez
     - `"embeddings"`: tokens, positions, segments.
     - `"encoder"`, `"decoder"`: one side of a seq2seq, and what both sides share.
     - `"all_but_cross_attention"`, `"all_but_bias_and_norm"`: all but these.
+    - `"all_but_bias"`: all but biases, those of norms included (Zaken et al. 2022,
+      BitFit, https://arxiv.org/abs/2106.10199).
+    - `"lora"`, `"lora:rank=8,layers=query|value"`: all of it, the output included. The
+      layers whose path has a match of the regular expression get two factors of this
+      rank, in float32, whose product is added to the layer's weight; these are
+      trained (Hu et al. 2021, LoRA, https://arxiv.org/abs/2106.09685). `rank` is 8
+      and `layers` is `query|value` if not given. Under other policies factors are
+      weights as others, until `kftune.tuning.merge`.
     - `"nothing"`: nothing; trains all weights again.
 
     A compiled model is compiled again: with the same losses, metrics and settings
@@ -55,9 +64,9 @@ def freeze(task: keras.Model, policy: Policy, *, dropout: bool = False) -> Freez
     Raises:
         TypeError: if the policy is neither a string, a pattern nor a callable.
         ValueError: if the model is not built, if the policy is unknown or speaks of
-            parts that the model lacks, if nothing is left to train, or if the
-            optimizer cannot be made again from its config. The model is then as it
-            was before.
+            parts that the model lacks, if nothing is left to train, if the model has
+            other LoRA factors than the policy asks for, or if the optimizer cannot be
+            made again from its config. The model is then as it was before.
 
     Example:
         ```python
@@ -74,15 +83,13 @@ def freeze(task: keras.Model, policy: Policy, *, dropout: bool = False) -> Freez
             f"Expected a built model. Received: {type(task).__name__} {task.name!r}, "
             "which has no weights yet. Call it on a batch, or build() it, first."
         )
+    optimizer = fresh_optimizer_of(task)
+    add_factors(task, policy)
     frozen = frozen_weights(task, policy)
     _check_something_is_left(task, frozen, policy)
-    optimizer = task.optimizer if task.compiled else None
-    if optimizer is not None:
-        optimizer = fresh_optimizer(optimizer)
     set_frozen(task, frozen, dropout=dropout)
     task.freeze_policy = policy_name(policy)
-    if optimizer is not None:
-        recompile(task, optimizer)
+    recompile(task, optimizer)
     record_trainable(task)
     return _report(task, optimizer)
 

@@ -7,6 +7,7 @@ import keras
 
 from kftune.models.layer_tree import (
     backbone_of,
+    base_of,
     bias_and_norm_weights,
     is_kind,
     output_weights_in_backbone,
@@ -14,6 +15,7 @@ from kftune.models.layer_tree import (
     unused_layers,
     weights_made_to_train,
 )
+from kftune.tuning.lora import frozen_beside_factors, lora_settings
 
 Policy = str | re.Pattern | Callable[[str], bool]
 
@@ -71,10 +73,27 @@ def frozen_weights(model: keras.Model, policy: Policy) -> list[keras.Variable]:
         return _by_path(model, _compiled(argument).search, policy)
     if name == "all_but_last":
         return _all_but_last(model, argument)
+    if name == "lora":
+        return frozen_beside_factors(model, lora_settings(policy))
     if policy not in _NAMED:
-        known = [*_NAMED, "all_but_last:N", "regex:PATTERN"]
+        known = [*_NAMED, "all_but_last:N", "lora:rank=N,layers=REGEX", "regex:PATTERN"]
         raise ValueError(f"Expected a policy of {known}. Received: {policy!r}.")
     return _NAMED[policy](model)
+
+
+def block_stacks(backbone: keras.Model) -> list[list[keras.Layer]]:
+    """Lists the blocks of a KerasHub backbone.
+
+    Args:
+        backbone: any backbone.
+
+    Returns:
+        A list of layers, in order, for each of its stacks; the one nearest the output
+        first. Empty if it keeps no blocks where KerasHub's backbones do.
+    """
+    # ALBERT keeps a list of groups of blocks.
+    stacks = (keras.tree.flatten(getattr(backbone, name, [])) for name in _STACKS)
+    return [blocks for blocks in stacks if blocks]
 
 
 def _compiled(pattern):
@@ -113,7 +132,7 @@ def _backbone(model):
 def _embeddings(model):
     weights = _weights_of(
         layer
-        for layer in sublayers(_base(model))
+        for layer in sublayers(base_of(model))
         if is_kind(layer, "Embedding") and not isinstance(layer, keras.Model)
     )
     _not_empty(weights, "embeddings", "an embedding layer", model)
@@ -152,14 +171,23 @@ def _named(backbone, word):
 
 
 def _all_but_cross_attention(model):
-    weights = weights_made_to_train(_base(model))
+    weights = weights_made_to_train(base_of(model))
     trained = [weight for weight in weights if "cross_attention" in weight.path]
     _not_empty(trained, "all_but_cross_attention", "cross-attention", model)
     return _without(weights, trained)
 
 
+def _all_but_bias(model):
+    base = base_of(model)
+    # "beta" is the bias of a norm.
+    ends = ("bias", "beta")
+    trained = [w for w in bias_and_norm_weights(base) if w.name.endswith(ends)]
+    _not_empty(trained, "all_but_bias", "a bias", model)
+    return _without(weights_made_to_train(base), trained)
+
+
 def _all_but_bias_and_norm(model):
-    base = _base(model)
+    base = base_of(model)
     trained = bias_and_norm_weights(base)
     _not_empty(trained, "all_but_bias_and_norm", "a bias or a norm", model)
     return _without(weights_made_to_train(base), trained)
@@ -185,10 +213,8 @@ def _all_but_last(model, count):
 
 def _last_stack(backbone, unused):
     """The blocks nearest the output that take part, in order."""
-    for name in _STACKS:
-        # ALBERT keeps a list of groups of blocks.
-        blocks = keras.tree.flatten(getattr(backbone, name, []))
-        if blocks and blocks[-1] not in unused:
+    for blocks in block_stacks(backbone):
+        if blocks[-1] not in unused:
             return blocks
     raise ValueError(
         f"Expected a backbone with a stack of blocks in one of {list(_STACKS)} for "
@@ -209,12 +235,6 @@ def _needed_backbone(model, policy):
             "instead, with a regular expression or a callable."
         )
     return backbone
-
-
-def _base(model):
-    """The backbone, or the whole model if it has none."""
-    backbone = backbone_of(model)
-    return model if backbone is None else backbone
 
 
 def _weights_of(layers):
@@ -242,6 +262,7 @@ _NAMED = {
     "encoder": _encoder,
     "decoder": _decoder,
     "all_but_cross_attention": _all_but_cross_attention,
+    "all_but_bias": _all_but_bias,
     "all_but_bias_and_norm": _all_but_bias_and_norm,
     "nothing": _nothing,
 }

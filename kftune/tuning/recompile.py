@@ -9,6 +9,8 @@ import re
 
 import keras
 
+from kftune.tuning.optimizer_state import carry_state, optimizer_parts, start_averages
+
 
 def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.Optimizer:
     """Makes an optimizer of the same settings without slots.
@@ -32,16 +34,35 @@ def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.Optimizer:
         raise ValueError(
             "Expected an optimizer that can be made again from its config (a custom "
             "learning-rate schedule needs get_config). Received: "
-            f"{type(optimizer).__name__} ({error}). Freeze before compile() instead."
+            f"{type(optimizer).__name__} ({error}). Compile afterwards instead."
         ) from error
     for old, new in zip(_step_counts(optimizer), _step_counts(fresh), strict=True):
         new.assign(old)
-    for old, new in zip(_parts(optimizer), _parts(fresh), strict=True):
+    for old, new in zip(
+        optimizer_parts(optimizer), optimizer_parts(fresh), strict=True
+    ):
         _copy_decay_exclusions(old, new)
     return fresh
 
 
-def recompile(model: keras.Model, optimizer: keras.Optimizer) -> None:
+def fresh_optimizer_of(model: keras.Model) -> keras.Optimizer | None:
+    """Makes the `fresh_optimizer` of a model's.
+
+    Args:
+        model: any model.
+
+    Returns:
+        A new optimizer, not built yet; `None` if the model is not compiled, or has no
+        optimizer.
+
+    Raises:
+        ValueError: if it cannot be made from its own config.
+    """
+    has_one = model.compiled and model.optimizer is not None
+    return fresh_optimizer(model.optimizer) if has_one else None
+
+
+def recompile(model: keras.Model, optimizer: keras.Optimizer | None) -> None:
     """Compiles a compiled model again, with another optimizer, and builds that.
 
     Losses, metrics and the sampler of a KerasHub task are the same objects as
@@ -51,27 +72,63 @@ def recompile(model: keras.Model, optimizer: keras.Optimizer) -> None:
     Args:
         model: compiled model.
         optimizer: optimizer without slots, such as `fresh_optimizer` makes it. It
-            gets slots for the weights that are trainable now.
+            gets slots for the weights that are trainable now. One that has its slots
+            keeps them. `None`, for a model without one, compiles nothing.
     """
-    arguments = dict(model._compile_config.config)
-    arguments.update(
-        optimizer=optimizer,
-        run_eagerly=model.run_eagerly,
-        steps_per_execution=model.steps_per_execution,
-        jit_compile=model.jit_compile,
-        # The optimizer is wrapped already, if it is to be.
-        auto_scale_loss=False,
-    )
-    if hasattr(model, "sampler"):
-        arguments["sampler"] = model.sampler
+    if optimizer is None:
+        # They work without an optimizer, and may know nothing of LoRA factors.
+        model.test_function = model.predict_function = None
+        return
     generates_with_xla = getattr(model, "generates_with_xla", None)
-    model.compile(**arguments)
+    compile_as(model, model, optimizer)
     if generates_with_xla is not None:
         # What Keras chose for training says nothing of it.
         model.generates_with_xla = generates_with_xla
-    optimizer.build(model.trainable_variables)
-    for part in _parts(optimizer):
-        _start_averages(part)
+
+
+def compile_as(
+    model: keras.Model, compiled: keras.Model, optimizer: keras.Optimizer
+) -> None:
+    """Compiles a model with what another one was compiled with, but the optimizer.
+
+    Args:
+        model: model with the outputs of the other.
+        compiled: compiled model, which may be the same. Losses, metrics and the sampler
+            of a KerasHub task are passed on as they are.
+        optimizer: as `recompile` takes it, for the weights of `model`.
+    """
+    arguments = {**compiled._compile_config.config, **_settings(compiled)}
+    if hasattr(compiled, "sampler"):
+        arguments["sampler"] = compiled.sampler
+    model.compile(**{**arguments, "optimizer": optimizer})
+    if not optimizer.built:
+        _build(optimizer, model)
+
+
+def renew_optimizer(model: keras.Model) -> None:
+    """Gives a model a new optimizer for what is trainable now, also within a `fit`.
+
+    It takes over the step count and all that the old one keeps for weights that are
+    still trained. Other weights get empty slots, and moving averages that start at
+    the weight. Losses and metrics stay as they are: new ones would be built before
+    the first step of a `fit` only.
+
+    Args:
+        model: compiled model; on JAX with its state in the variables, as in
+            `on_epoch_begin`.
+
+    Raises:
+        ValueError: if the optimizer cannot be made again from its config, or keeps its
+            slots in another way than those of Keras do. The model keeps the old one.
+    """
+    fresh = fresh_optimizer(model.optimizer)
+    _build(fresh, model)
+    carry_state(model.optimizer, fresh)
+    arguments = {**model._compile_config.config, "optimizer": fresh}
+    # The method of Keras itself: without a loss and metrics it keeps those it has.
+    keras.Model.compile(model, fresh, **_settings(model))
+    model._compile_config.config.update(arguments)
+    model.make_train_function()
 
 
 def slot_bytes(optimizer: keras.Optimizer) -> int:
@@ -97,11 +154,21 @@ def _bytes_per_item(dtype):
     return int(width.group()) // 8 if width else 1
 
 
-def _parts(optimizer):
-    """An optimizer and all that it wraps."""
-    inner = getattr(optimizer, "inner_optimizer", None)
-    wrapped = [inner] if inner is not None else getattr(optimizer, "optimizers", [])
-    return [optimizer, *(part for each in wrapped for part in _parts(each))]
+def _settings(model):
+    """How a model was compiled, but for its optimizer, losses and metrics."""
+    return {
+        "run_eagerly": model.run_eagerly,
+        "steps_per_execution": model.steps_per_execution,
+        "jit_compile": model.jit_compile,
+        # The optimizer is wrapped already, if it is to be.
+        "auto_scale_loss": False,
+    }
+
+
+def _build(optimizer, model):
+    """Makes slots for what is trainable."""
+    optimizer.build(model.trainable_variables)
+    start_averages(optimizer)
 
 
 def _step_counts(optimizer):
@@ -114,18 +181,3 @@ def _copy_decay_exclusions(old, new):
     for name in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):
         if hasattr(old, name):
             setattr(new, name, getattr(old, name))
-
-
-def _start_averages(optimizer):
-    """Starts moving averages at the weights.
-
-    Keras does so at step 0 only; at a later step it would average with zeros and
-    then write that over the weights.
-    """
-    if not (optimizer.use_ema and optimizer.built):
-        return
-    averages = optimizer._model_variables_moving_average
-    for weight, average in zip(optimizer._trainable_variables, averages, strict=True):
-        if average is not None:
-            # A copy, as JAX may not give one buffer to a train step twice.
-            average.assign(keras.ops.copy(weight))

@@ -125,6 +125,40 @@ def test_settings_without_a_batch_are_errors(settings, message, make_data):
         make_data(**settings)
 
 
+# === Something else of the same rows
+
+
+def test_the_plan_in_order_has_every_row_once(make_data):
+    data = make_data(drop_remainder=True)
+    plan = data.plan_in_order()
+    rows = np.concatenate([rows for _, rows in plan])
+    assert sorted(rows) == list(range(61))
+    assert all((data._lengths[rows] <= length).all() for length, rows in plan)
+    unshuffled = make_data(shuffle=False)
+    np.testing.assert_array_equal(rows, unshuffled.order)
+
+
+def test_other_rows_come_in_the_same_batches(make_data):
+    class Numbers:
+        targets = "targets"
+
+        def batch(self, rows, length):
+            return rows.tolist(), length
+
+    data = make_data()
+    data.begin_epoch(2)
+    other = data.with_rows(Numbers())
+    assert [rows for rows, _ in other] == rows_seen(data)
+    lengths = [x["token_ids"].shape[1] for x, *_ in data]
+    assert [length for _, length in other] == lengths
+    assert other.known_labels == "targets"
+    assert other.state() == data.state()
+    # They count their epochs for themselves.
+    other.on_epoch_end()
+    assert (data.epoch, other.epoch) == (2, 3)
+    assert isinstance(data[0][0], dict)
+
+
 # === Outputs in the order of the rows
 
 

@@ -72,3 +72,19 @@ def test_rows_may_be_arrays():
 def test_what_does_not_match_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         TokenisedRows(**arguments)
+
+
+def test_the_fingerprint_tells_tokens_and_their_borders_apart():
+    known = TokenisedRows(ROWS).fingerprint()
+    same = [np.array(row, "int64") for row in ROWS]
+    assert TokenisedRows(same, [0, 1, 2], pad_token_id=3).fingerprint() == known
+    column = datasets.Dataset.from_dict({"token_ids": ROWS})["token_ids"]
+    assert TokenisedRows(column).fingerprint() == known
+    others = [
+        [[5, 6, 7], [8], [9, 11]],
+        [[5, 6], [7, 8], [9, 10]],
+        [[5, 6, 7], [9, 10], [8]],
+        {"token_ids": ROWS, "segment_ids": ROWS},
+        {"token_ids": ROWS, "segments": ROWS},
+    ]
+    assert len({known, *(TokenisedRows(x).fingerprint() for x in others)}) == 6

@@ -4,7 +4,11 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from kftune.evaluation import plots
-from kftune.evaluation.plots import plot_changes, plot_confusion, plot_curves
+from kftune.evaluation.plots import (
+    plot_changes,
+    plot_confusion,
+    plot_curves,
+)
 
 HISTORY = {
     "accuracy": [0.6, 0.7, 0.8],

@@ -6,7 +6,11 @@ import pytest
 
 from kftune.models.layer_tree import (
     backbone_of,
+    base_of,
     is_kind,
+    is_lora_factor,
+    lora_base,
+    lora_layers,
     sublayers,
     weights_made_to_train,
 )
@@ -52,11 +56,17 @@ def test_frozen_weights_were_made_to_train_and_statistics_were_not(model):
     ],
 )
 def test_lora_factors_stand_in_for_their_base(layer, shape, base):
+    assert lora_layers(layer, enabled=False) == []
     layer.build(shape)
     before = {weight.name for weight in weights_made_to_train(layer)}
+    assert lora_base(layer).name == base
+    assert (lora_layers(layer), lora_layers(layer, enabled=False)) == ([], [layer])
     layer.enable_lora(2)
+    assert lora_layers(layer) == [layer]
+    assert lora_base(layer).name == base
+    factors = {weight.name for weight in layer.weights if is_lora_factor(weight)}
+    assert factors == {f"lora_{base}_a", f"lora_{base}_b"}
     after = {weight.name for weight in weights_made_to_train(layer)}
-    factors = {f"lora_{base}_a", f"lora_{base}_b"}
     assert base in before
     assert after == (before - {base}) | factors
 
@@ -77,6 +87,8 @@ def test_the_backbone_is_found_where_it_is(make_backbone):
     assert backbone_of(functional) is backbone
     plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     assert backbone_of(plain) is None
+    assert base_of(functional) is backbone
+    assert base_of(plain) is plain
 
 
 def test_kinds_are_told_by_the_names_of_classes():

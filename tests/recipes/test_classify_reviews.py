@@ -130,6 +130,24 @@ def test_a_killed_run_goes_on_and_ends_as_a_whole_one(
 
 
 @pytest.mark.slow
+def test_a_run_with_cached_features_learns_the_same(run_recipe, options, folder):
+    frozen = [*options, *LEARNING, "--freeze", "all_but_last:1"]
+    outs = [folder / name for name in ("computed", "cached", "again")]
+    cached = ["--cache", folder / "features"]
+    for out, more in zip(outs, ([], cached, cached), strict=True):
+        run_recipe("classify_reviews.py", *frozen, *more, "--out", out)
+    # Of training and validation data, and once for both runs.
+    assert len(list((folder / "features").glob("*/features.arrow"))) == 2
+    histories = [read_history(out) for out in outs]
+    results = [json.loads((out / "results.json").read_text()) for out in outs]
+    for history, result in zip(histories[1:], results[1:], strict=True):
+        assert history.keys() == histories[0].keys()
+        for name, values in histories[0].items():
+            np.testing.assert_allclose(history[name], values, atol=1e-4)
+        assert result["test"] == pytest.approx(results[0]["test"])
+
+
+@pytest.mark.slow
 def test_the_classic_run_of_gpt2_small(run_recipe, options, folder):
     out = folder / "classic"
     config = ["--config", ROOT / "recipes/configs/gpt2_base.yaml"]

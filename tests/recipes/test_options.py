@@ -56,7 +56,6 @@ RECIPES = Path(__file__).parents[2] / "recipes"
         (
             "adapt_translation.py --preset a --general-test b",
             {
-                "lora-rank": 0,
                 "learning-rate": 0.0,
                 "label-smoothing": 1.0,
                 "max-tokens": 0,

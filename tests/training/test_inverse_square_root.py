@@ -17,6 +17,13 @@ def test_the_rates_are_those_of_the_paper():
     assert float(schedule(0)) == 0
 
 
+def test_at_the_end_the_rate_falls_to_zero():
+    plain, falling = InverseSquareRoot(0.2, 4), InverseSquareRoot(0.2, 4, 20, 8)
+    for step, share in ((0, 1), (12, 1), (14, 0.75), (19, 0.125), (20, 0), (30, 0)):
+        expected = share * float(plain(step))
+        assert float(falling(step)) == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize("accumulated", [None, 2])
 def test_an_optimizer_follows_it(accumulated):
     """It counts batches, also when gradients accumulate over several."""
@@ -35,13 +42,24 @@ def test_an_optimizer_follows_it(accumulated):
 
 
 def test_config_comes_back():
-    schedule = InverseSquareRoot(0.2, 10)
+    schedule = InverseSquareRoot(0.2, 10, 50, 20)
     config = keras.optimizers.schedules.serialize(schedule)
     again = keras.optimizers.schedules.deserialize(config)
-    assert again.get_config() == {"peak": 0.2, "warmup_steps": 10}
+    assert again.get_config() == schedule.get_config()
+    assert (
+        float(again(40)) == float(schedule(40)) != float(InverseSquareRoot(0.2, 10)(40))
+    )
 
 
 @pytest.mark.parametrize(("peak", "warmup"), [(0, 10), (-1.0, 10), (0.1, 0)])
 def test_other_numbers_are_refused(peak, warmup):
     with pytest.raises(ValueError, match=f"peak={peak}, warmup_steps={warmup}"):
         InverseSquareRoot(peak, warmup)
+
+
+def test_the_decay_must_fit_into_the_training():
+    for total, decay in ((None, 3), (5, 6)):
+        with pytest.raises(
+            ValueError, match=f"total_steps={total}, decay_steps={decay}"
+        ):
+            InverseSquareRoot(0.1, 1, total, decay)

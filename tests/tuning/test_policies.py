@@ -66,6 +66,16 @@ def test_only_biases_and_norms_of_the_backbone_are_trained(bert):
     assert kernels == ["logits/kernel"]
 
 
+def test_biases_alone_are_trained_and_those_of_norms_are_among_them(bert, classifier):
+    names = [path.rsplit("/")[-1] for path in trained(bert.backbone, "all_but_bias")]
+    # In each block four projections, two dense layers and two norms; a norm of the
+    # embeddings and the pooler.
+    assert sorted(names) == ["beta"] * (2 * 2 + 1) + ["bias"] * (2 * 6 + 1)
+    frozen = size(frozen_weights(classifier, "all_but_bias"))
+    biases = 2 * (4 * 8 + 16 + 8 + 2 * 8) + 8
+    assert frozen == TOKENS + POSITIONS + 2 * BLOCK + NORM - biases
+
+
 def test_the_pooler_is_trained_with_the_last_blocks(bert):
     parts = {path.split("/")[0] for path in trained(bert, "all_but_last:1")}
     assert parts == {"transformer_layer_1", "pooled_dense", "logits"}
@@ -146,7 +156,8 @@ def test_names_of_policies():
     ("policy", "message"),
     [
         ("bakcbone", r"'all_but_cross_attention'.*'regex:PATTERN'.*'bakcbone'"),
-        ("backbone:2", "'backbone:2'"),
+        ("backbone:2", "'lora:rank=N,layers=REGEX'.*'backbone:2'"),
+        ("lora", r"factors as in LoraSettings\(rank=8.*'functional.*which has none"),
         ("all_but_last", r"N from 1 to 2.*GPT2Backbone.*'all_but_last:'"),
         ("all_but_last:0", "'all_but_last:0'"),
         ("all_but_last:3", "'all_but_last:3'"),
@@ -173,6 +184,8 @@ def test_embeddings_and_stacks_that_are_not_there_are_refused():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, use_bias=False)])
     with pytest.raises(ValueError, match="embedding layer for 'embeddings'"):
         frozen_weights(model, "embeddings")
+    with pytest.raises(ValueError, match="with a bias for 'all_but_bias'"):
+        frozen_weights(model, "all_but_bias")
     with pytest.raises(ValueError, match="a norm for 'all_but_bias_and_norm'"):
         frozen_weights(model, "all_but_bias_and_norm")
     backbone = keras_hub.models.Backbone(model.inputs, model.outputs)

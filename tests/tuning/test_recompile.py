@@ -1,12 +1,15 @@
 """Compiling again keeps everything but the optimizer's slots."""
 
+import gc
+import weakref
+
 import keras
 import keras_hub
 import numpy as np
 import pytest
 
 from kftune.tuning import freeze
-from kftune.tuning.recompile import fresh_optimizer, slot_bytes
+from kftune.tuning.recompile import fresh_optimizer, renew_optimizer, slot_bytes
 
 pytestmark = pytest.mark.backend
 
@@ -217,3 +220,29 @@ def test_mixed_precision_is_not_scaled_against_ones_will(batch):
         wrapped = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
         assert wrapped == auto
         model.fit(x, batch[1], verbose=0)
+
+
+def test_a_renewed_optimizer_leaves_all_else_as_it_was(classifier, batch):
+    metric = keras.metrics.SparseCategoricalAccuracy(name="plain")
+    compile_(
+        classifier,
+        keras.optimizers.SGD(0.5, momentum=0.9),
+        metrics=[metric],
+        loss_weights=[2.0],
+        jit_compile=False,
+    )
+    fit(classifier, batch)
+    loss, config = classifier.loss, classifier.get_compile_config()
+    before = classifier.evaluate(*batch, verbose=0)
+    old = weakref.ref(classifier.optimizer)
+    renew_optimizer(classifier)
+    gc.collect()
+    assert old() is None  # and the memory of its slots is free
+    assert classifier.loss is loss
+    assert classifier.get_compile_config() == config
+    assert classifier.jit_compile is False
+    assert classifier.evaluate(*batch, verbose=0) == pytest.approx(before)
+    assert int(classifier.optimizer.iterations) == 3
+    assert all(
+        np.any(value(s)) for s in slots(classifier.optimizer) if "head" in s.path
+    )

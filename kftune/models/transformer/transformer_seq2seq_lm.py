@@ -134,6 +134,11 @@ class TransformerSeq2SeqLM(
                 return_scores=return_scores,
             )
 
+    def hidden_states(self, inputs, training=None):
+        """See `ChunkedLoss`: the states of the decoder."""
+        outputs = self.backbone(inputs, training=training)
+        return outputs["decoder_sequence_output"]
+
     def start_state(self, inputs):
         """Encodes the sources, projects them once and makes an empty cache."""
         mask = inputs["encoder_padding_mask"]

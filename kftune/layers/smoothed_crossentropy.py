@@ -3,6 +3,11 @@
 import keras
 from keras import ops
 
+from kftune.layers.token_crossentropy import (
+    token_crossentropy,
+    token_crossentropy_gradient,
+)
+
 
 @keras.saving.register_keras_serializable(package="kftune")
 class SmoothedCrossentropy(keras.losses.Loss):
@@ -65,7 +70,7 @@ class SmoothedCrossentropy(keras.losses.Loss):
                 f" Received: labels {tuple(y_true.shape)}, logits "
                 f"{tuple(y_pred.shape)}"
             )
-        labels = ops.cast(ops.reshape(y_true, (-1, 1)), "int32")
+        labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
         logits = ops.reshape(y_pred, (-1, y_pred.shape[-1]))
         losses = _smoothed_crossentropy(labels, logits, self.label_smoothing)
         return ops.reshape(losses, ops.shape(y_true))
@@ -76,37 +81,19 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
 
 def _smoothed_crossentropy(labels, logits, smoothing):
-    """Losses `(N,)` of labels `(N, 1)` and logits `(N, V)`, with their gradient.
-
-    Logits are by far the largest tensor of a step, so what counts is how often they are
-    read and written; automatic differentiation does that more often than this formula.
-    """
-    share = smoothing / logits.shape[-1]
+    """Losses `(N,)` of labels `(N,)` and logits `(N, V)`, with their gradient."""
 
     @ops.custom_gradient
     def losses_of(logits):
-        probabilities = ops.softmax(logits)
-        # The largest probability is at least 1 / V: its logarithm is always exact.
-        # Smaller numbers are rounded less.
-        shifted = logits - ops.max(logits, axis=-1, keepdims=True)
-        # The largest probability is at least 1 / V, which has an exact logarithm.
-        logsumexp = -ops.log(ops.max(probabilities, axis=-1))
-        own = ops.take_along_axis(shifted, labels, axis=-1)[:, 0]
-        mean = ops.mean(shifted, axis=-1)
+        losses, probabilities = token_crossentropy(logits, labels, smoothing)
 
         def gradient(*inputs, upstream=None):
             # Only some backends name the gradient of the loss.
-            factors = (inputs[-1] if upstream is None else upstream)[:, None]
-            at_own = ops.take_along_axis(probabilities, labels, axis=-1)
-            at_own = (at_own - share - (1 - smoothing)) * factors
-            rows = ops.arange(ops.shape(labels)[0], dtype="int32")[:, None]
-            return ops.scatter_update(
-                (probabilities - share) * factors,
-                ops.concatenate([rows, labels], axis=-1),
-                at_own[:, 0],
+            factors = inputs[-1] if upstream is None else upstream
+            return token_crossentropy_gradient(
+                probabilities, labels, smoothing, factors
             )
 
-        losses = logsumexp - (1 - smoothing) * own - smoothing * mean
         return losses, gradient
 
     return losses_of(logits)

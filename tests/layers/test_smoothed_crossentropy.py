@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from kftune.training.smoothed_crossentropy import SmoothedCrossentropy
+from kftune.layers import SmoothedCrossentropy
 
 pytestmark = pytest.mark.backend
 
