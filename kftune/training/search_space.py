@@ -27,7 +27,8 @@ def space_problems(space, grid):
         try:
             _check_values(name, values, grid)
         except (TypeError, ValueError) as error:
-            problems.append(f"{name}: {error}. Received: {shortened(values)}")
+            text = str(error).rstrip(".")
+            problems.append(f"{name}: {text}. Received: {shortened(values)}")
     if not searched(space):
         problems.append(
             f"space: expected one list or range at least. Received: {shortened(space)}"

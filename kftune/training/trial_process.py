@@ -53,14 +53,22 @@ class TrialProcess:
         return self._process.poll() is not None
 
     def death(self):
-        """How a process ended that could not say it itself; `None` for others."""
-        self._process.stdin.close()
+        """How the process ended, if it could not say it itself.
+
+        Waits for its end.
+
+        Returns:
+            `str`, or `None`.
+        """
         status = self._process.wait()
+        self._process.stdin.close()
         if status < 0:
             name = signal.Signals(-status).name
             hint = " (often: the memory ran out)" if name == "SIGKILL" else ""
             return f"ended by signal {name}{hint}"
-        return status and f"ended with exit status {status} before it could say why"
+        if status:
+            return f"ended with exit status {status} before it could say why"
+        return None
 
     def kill(self):
         """Ends the process at once."""

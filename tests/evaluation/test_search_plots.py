@@ -1,96 +1,71 @@
+import warnings
+
+import matplotlib
 import numpy as np
+import optuna
 import pytest
-from matplotlib.figure import Figure
 
-from kftune.evaluation import search_plots
-from kftune.evaluation.search_plots import plot_importance, plot_slices
-
-SPACE = {
-    "rate": {"low": 1e-4, "high": 1e-1, "log": True},
-    "dropout": {"low": 0.0, "high": 0.3},
-    "epochs": 3,
-    "freeze": ["nothing", "backbone"],
-    "width": [8],
-}
+from kftune.evaluation import plot_importance, plot_slices, search_plots
 
 
-def trial(number, state, value, settings):
-    rate, dropout, freeze = settings
-    settings = {"rate": rate, "dropout": dropout, "freeze": freeze, "width": 8}
-    return {"number": number, "state": state, "value": value, **settings}
-
-
-TRIALS = [
-    trial(0, "complete", 0.7, (1e-3, 0.1, "nothing")),
-    trial(1, "pruned", 0.4, (1e-2, 0.3, "backbone")),
-    trial(2, "failed", None, (9e-2, 0.2, "backbone")),
-    trial(3, "complete", 0.9, (1e-4, 0.0, "backbone")),
-]
+@pytest.fixture(scope="module")
+def study():
+    """Six trials whose values follow from the rate alone."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize")
+    distributions = {
+        "rate": optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True),
+        "freeze": optuna.distributions.CategoricalDistribution(["nothing", "backbone"]),
+    }
+    for number in range(6):
+        params = {"rate": 10.0 ** (number % 3 - 4), "freeze": "nothing"}
+        params["freeze"] = ["nothing", "backbone"][number // 3]
+        trial = optuna.create_trial(
+            params=params, distributions=distributions, value=float(number % 3)
+        )
+        study.add_trial(trial)
+    return study
 
 
 @pytest.fixture
 def figures(monkeypatch):
     """The figures that are drawn, to be looked into."""
-    drawn = []
+    drawn, save = [], search_plots.save_figure
 
-    class Kept(Figure):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            drawn.append(self)
+    def keep(figure, path):
+        drawn.append(figure)
+        save(figure, path)
 
-    monkeypatch.setattr(search_plots, "Figure", Kept)
+    monkeypatch.setattr(search_plots, "save_figure", keep)
     return drawn
 
 
-def points(axes, line):
-    return list(zip(*(np.asarray(d) for d in axes.lines[line].get_data()), strict=True))
-
-
-def test_slices_show_trials_by_each_setting(tmp_path, figures):
-    plot_slices(TRIALS, SPACE, tmp_path / "slices.png", monitor="val_accuracy")
-    panels = [axes for axes in figures[0].axes if axes.get_visible()]
-    assert [axes.get_xlabel() for axes in panels] == [
-        "rate",
-        "dropout",
-        "freeze",
-        "width",
-    ]
-    assert [axes.get_ylabel() for axes in panels] == [
-        "val accuracy",
-        "",
-        "",
-        "val accuracy",
-    ]
-    rate, dropout, freeze, _ = panels
-    assert [rate.get_xscale(), dropout.get_xscale()] == ["log", "linear"]
-    assert points(rate, 0) == [(1e-2, 0.4)]  # pruned
-    assert points(rate, 1) == [(1e-3, 0.7), (1e-4, 0.9)]
-    assert points(rate, 2) == [(1e-4, 0.9)]  # the ring
-    assert rate.lines[0].get_alpha() < rate.lines[1].get_alpha()
-    assert points(freeze, 1) == [(0, 0.7), (1, 0.9)]
-    assert [t.get_text() for t in freeze.get_xticklabels()] == ["nothing", "backbone"]
+def test_slices_show_trials_by_each_setting(study, tmp_path, figures):
+    plot_slices(study, tmp_path / "slices.png", monitor="val_accuracy")
+    freeze, rate, _ = figures[0].axes  # the last one is the bar of colours
+    assert [freeze.get_xlabel(), rate.get_xlabel()] == ["freeze", "rate"]
+    assert freeze.get_ylabel() == "val_accuracy"
+    assert rate.get_xscale() == "log"
+    dots = np.sort(rate.collections[0].get_offsets(), axis=0)
+    wanted = np.repeat([[1e-4, 0], [1e-3, 1], [1e-2, 2]], 2, axis=0)
+    np.testing.assert_allclose(dots, wanted)
     assert (tmp_path / "slices.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_least_value_may_have_the_ring(tmp_path, figures):
-    plot_slices(TRIALS, SPACE, tmp_path / "slices.png", mode="min")
-    assert points(figures[0].axes[0], 2) == [(1e-3, 0.7)]
-
-
-def test_importance_is_a_bar_a_setting(tmp_path, figures):
-    plot_importance({"rate": 0.75, "freeze": 0.25}, tmp_path / "importance.png")
+def test_importance_is_a_bar_a_setting(study, tmp_path, figures):
+    plot_importance(study, tmp_path / "importance.png")
     (axes,) = figures[0].axes
-    assert [bar.get_width() for bar in axes.patches] == [0.75, 0.25]
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["rate", "freeze"]
-    assert [t.get_text() for t in axes.texts] == ["75%", "25%"]
-    assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first one stands on top
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    shares = dict(zip(names, [bar.get_width() for bar in axes.patches], strict=True))
+    assert shares["rate"] > 0.8
+    assert sum(shares.values()) == pytest.approx(1)
+    assert (tmp_path / "importance.png").exists()
 
 
-def test_there_must_be_something_to_draw(tmp_path):
-    with pytest.raises(ValueError, match=r"one complete trial.*\['pruned', 'failed'\]"):
-        plot_slices(TRIALS[1:3], SPACE, tmp_path / "slices.png")
-    with pytest.raises(ValueError, match="Received: 'most'"):
-        plot_slices(TRIALS, SPACE, tmp_path / "slices.png", mode="most")
-    with pytest.raises(ValueError, match="Received: none. It needs 4 complete"):
-        plot_importance({}, tmp_path / "importance.png")
-    assert not list(tmp_path.iterdir())
+def test_plots_leave_no_style_and_no_warning_behind(study, tmp_path):
+    before = dict(matplotlib.rcParams)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plot_slices(study, tmp_path / "slices.png")
+    assert dict(matplotlib.rcParams) == before
+    assert matplotlib.pyplot.get_fignums() == []

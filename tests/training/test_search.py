@@ -19,6 +19,7 @@ RATE = {"rate": {"low": 0.0, "high": 1.0}}
 @pytest.fixture(autouse=True)
 def trials_in_threads(monkeypatch):
     monkeypatch.setattr(search_worker, "TrialProcess", toy_trials.ThreadTrial)
+    monkeypatch.setattr(search_worker, "POLL_SECONDS", 0.01)
 
 
 def rates(result):
@@ -71,6 +72,24 @@ def test_tpe_comes_near_the_best_rate(tmp_path):
     assert result.importance == {"rate": 1.0}
 
 
+def test_the_functions_defaults_come_first_if_the_space_holds_them(tmp_path):
+    def first(space, **options):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        options = {"n_trials": 2, "sampler": "random", **options}
+        result = search(toy_trials.learn_by_default, space, folder, **options)
+        assert len({trial["rate"] for trial in result.trials}) == 2
+        return {name: result.trials[0][name] for name in space}
+
+    space = {**RATE, "width": [4, 8, 16]}
+    assert first(space) == {"rate": 0.5, "width": 8}
+    assert first(space, sampler="tpe") == {"rate": 0.5, "width": 8}
+    # Without one of them it is not theirs.
+    narrow = {"rate": {"low": 0.6, "high": 1.0}, "width": [8]}
+    assert first(narrow)["rate"] > 0.6
+    grid = {"rate": [0.1, 0.5]}
+    assert first(grid, sampler="grid") == {"rate": 0.1}
+
+
 def test_the_median_prunes_a_bad_trial_after_an_epoch(tmp_path):
     good, bad = [0.3, 0.31, 0.32, 0.33, 0.34], [1.0]
     space = {"rate": good + bad}
@@ -103,13 +122,13 @@ def test_the_least_may_be_the_best(tmp_path):
 def test_trials_that_fail_are_told_and_the_others_go_on(tmp_path, capsys):
     space = {"rate": [0.25, 0.75, 0.5]}
     result = search(toy_trials.fail_above_half, space, tmp_path, sampler="grid")
-    assert [t["state"] for t in result.trials] == ["complete", "failed", "complete"]
+    assert [t["state"] for t in result.trials] == ["complete", "fail", "complete"]
     error = "FloatingPointError: rate 0.75 is too much"
     assert result.trials[1]["error"] == error
     printed = capsys.readouterr().out.splitlines()
     assert printed == [
         "Trial 0 complete: val_accuracy 0.9975, the best so far (rate 0.25)",
-        f"Trial 1 failed: {error} (rate 0.75)",
+        f"Trial 1 fail: {error} (rate 0.75)",
         "Trial 2 complete: val_accuracy 0.96 (rate 0.5)",
     ]
 
@@ -152,8 +171,9 @@ def test_a_study_goes_on_under_the_same_settings_alone(tmp_path):
     assert "seed: expected 0, received 3" in str(error.value)
 
 
-def test_two_workers_share_a_study(tmp_path):
+def test_two_workers_share_a_study(tmp_path, monkeypatch):
     results = []
+    monkeypatch.setattr(search_worker, "POLL_SECONDS", 0.1)  # the other one joins
 
     def work():
         options = {"sampler": "random", "n_trials": 10, "pruner": "nothing"}
@@ -165,7 +185,7 @@ def test_two_workers_share_a_study(tmp_path):
     for worker in workers:
         worker.join()
     assert len(results) == 2
-    assert results[0] == results[1]
+    assert results[0].trials == results[1].trials
     assert len(set(rates(results[0]))) == 10
     logs = map(json.loads, (tmp_path / "journal.log").read_text().splitlines())
     claims = [log["user_attr"].get("worker") for log in logs if "user_attr" in log]
@@ -187,7 +207,7 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path):
             seed=-1,
         )
     for problem in (
-        "rat: expected low below high",
+        "rat: `low <= high` must hold, but got (low=2, high=1). Received: {'low'",
         "rat: expected an argument of the function (rate, width, epochs)",
         "rate: expected a setting",
         "sampler: expected one of grid, random, tpe. Received: 'annealing'",
@@ -213,8 +233,8 @@ def test_no_search_within_a_trial(tmp_path, monkeypatch):
 
 
 def test_without_optuna_the_extra_is_named(tmp_path, monkeypatch):
-    for name in ("optuna_extra", "search_result", "search_study", "search_worker"):
-        monkeypatch.delitem(sys.modules, f"kftune.training.{name}", raising=False)
+    for name in ("optuna_extra", "search_space"):
+        monkeypatch.delitem(sys.modules, f"kftune.training.{name}")
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ModuleNotFoundError, match=r"optuna.*kftune\[search\]"):
         search(toy_trials.learn, RATE, tmp_path, n_trials=1)

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 import toy_trials
 
-from kftune.training.trial_function import function_reference, load_function
+from kftune.training.trial_function import (
+    argument_problems,
+    default_settings,
+    function_reference,
+    load_function,
+)
+
+
+def train(learning_rate, batch_size, *, freeze="nothing", dropout=0.1, out=None):
+    pass
 
 
 def test_a_function_is_found_by_its_name():
@@ -63,3 +72,27 @@ def test_a_script_without_main_is_an_error(tmp_path):
         load_function(function_reference(tmp_path / "train.py"))
     with pytest.raises(ValueError, match="function `gone` in toy_trials.*None"):
         load_function("toy_trials:gone")
+
+
+def test_settings_must_be_the_arguments_of_the_function():
+    assert argument_problems(train, {"learning_rate": [1], "batch_size": 8}) == []
+    problems = argument_problems(train, {"learning_rat": [1], "freeze": "nothing"})
+    assert problems == [
+        "learning_rat: expected an argument of the function (learning_rate, "
+        "batch_size, freeze, dropout, out)",
+        "learning_rate: expected a setting, as the function has no default for it",
+        "batch_size: expected a setting, as the function has no default for it",
+    ]
+    assert argument_problems(lambda **settings: None, {"anything": [1]}) == []
+
+
+def test_defaults_are_taken_if_the_space_holds_all_of_them():
+    both = {"freeze": ["nothing", "backbone"], "dropout": {"low": 0.1, "high": 0.3}}
+    assert default_settings(train, both) == {"freeze": "nothing", "dropout": 0.1}
+    for other in (
+        {"freeze": ["backbone"]},
+        {"dropout": {"low": 0.2, "high": 0.3}},
+        {"learning_rate": {"low": 0.1, "high": 0.2}},  # has none
+    ):
+        assert default_settings(train, {**both, **other}) is None
+    assert default_settings(lambda **settings: None, both) is None

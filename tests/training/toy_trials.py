@@ -1,9 +1,9 @@
 """Trials in threads: a search without the seconds that a fresh process takes."""
 
-import multiprocessing
 import threading
 
-from kftune.training.trial_callback import Trial
+from kftune.training.search_study import SearchStudy
+from kftune.training.search_trial import SearchTrial
 from kftune.training.trial_function import load_function
 
 
@@ -11,6 +11,11 @@ def learn(*, rate, width=8, epochs=3):
     """Values of epochs that rise to one that is best at a rate of 0.3."""
     for epoch in range(1, 1 + epochs):
         yield (1 - (rate - 0.3) ** 2) * epoch / epochs
+
+
+def learn_by_default(*, rate=0.5, width=8, epochs=3):
+    """Learns, with a default for each setting."""
+    return learn(rate=rate, width=width, epochs=epochs)
 
 
 def fail_above_half(*, rate):
@@ -33,29 +38,27 @@ def say_nothing(*, rate):
 class ThreadTrial:
     """Stands in for `TrialProcess`: each value that the function yields is an epoch."""
 
-    def __init__(self, reference, settings, folder, monitor):
-        self.channel, self._theirs = multiprocessing.Pipe()
-        self._trial = Trial(self._theirs, monitor)
-        self._run = load_function(reference), settings
-        threading.Thread(target=self._learn, daemon=True).start()
+    def __init__(self, folder, number, reference):
+        work = folder, number, load_function(reference)
+        self._thread = threading.Thread(target=self._learn, args=work, daemon=True)
+        self._thread.start()
 
-    def _learn(self):
-        function, settings = self._run
-        outcome = {"value": None, "pruned": False, "error": None, "peak_mb": 1}
+    def _learn(self, folder, number, function):
+        study = SearchStudy(folder)
+        trial = SearchTrial(study, number)
         try:
-            outcome["pruned"] = any(
-                self._trial.report({self._trial.monitor: value})
-                for value in function(**settings)
-            )
+            for value in function(**trial.settings):
+                if trial.report({study.settings["monitor"]: value}):
+                    return trial.prune(peak_mb=1)
         except Exception as error:
-            outcome["error"] = f"{type(error).__name__}: {error}"
-        self._theirs.send(("ended", outcome))
+            return trial.fail(f"{type(error).__name__}: {error}", peak_mb=1)
+        return trial.complete(None, peak_mb=1)
 
-    def receive(self):
-        return self.channel.recv()
+    def has_ended(self):
+        return not self._thread.is_alive()
 
-    def reply(self, prune):
-        self.channel.send(prune)
+    def death(self):
+        return None
 
     def kill(self):
         pass
