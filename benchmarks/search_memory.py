@@ -44,7 +44,13 @@ def main(*, trials: types.PositiveInt = 30, out: Path = Path("runs/search_memory
     peaks = {}
     for n_trials in (max(trials // 10, 1), trials):
         result = search(
-            train, space, out, n_trials=n_trials, monitor="loss", mode="min", sampler="tpe"
+            train,
+            space,
+            out,
+            n_trials=n_trials,
+            monitor="loss",
+            mode="min",
+            sampler="tpe",
         )
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         peaks[f"search_mb_after_{n_trials}"] = round(peak / 2**10)

@@ -92,12 +92,7 @@ def main(
         model, train = features.model, features.batches(train)
         validation = features.batches(validation)
     history, seconds = kftune.training.fit_run(
-        model,
-        train,
-        validation,
-        out,
-        epochs=epochs,
-        callbacks=[kftune.training.TrialCallback()],
+        model, train, validation, out, epochs=epochs
     )
     if kftune.training.in_trial():  # recipes/search.py must not choose by test scores
         return

@@ -3,14 +3,15 @@
     python recipes/search.py
     python recipes/search.py --sampler random --trials 40 --workers 2
     python recipes/search.py --space my_space.yaml --sampler grid --out runs/my_search
+    python recipes/search.py --recipe my_training.py --space b.yaml --monitor val_bleu
     python recipes/classify_reviews.py --config runs/search/best.yaml
 
-With the defaults: 20 trials of GPT-2 (`gpt2_tiny_en`) on film reviews, each as long as
-the recipe takes, less where it is pruned: an hour or more on 2 cores. The test split is
-not scored. The last command trains with the best settings and scores it, once. Under
---out: results.json, trials.csv, best.yaml, importance.png, slices.png, and trials/, a
-run folder each. A search that was stopped goes on; several machines that share --out
-search together.
+With the defaults: 20 trials of GPT-2 (`gpt2_tiny_en`) on film reviews, the first with
+the recipe's own settings, each as long as the recipe takes, less where it is pruned: an
+hour or more on 2 cores. The test split is not scored. The last command trains with the
+best settings and scores it, once. Under --out: results.json, trials.csv, best.yaml,
+importance.png, slices.png, and trials/, a run folder each. A search that was stopped
+goes on; several machines that share --out search together. Needs the extra `search`.
 """
 
 from pathlib import Path
@@ -25,9 +26,10 @@ RECIPES = Path(__file__).parent
 
 def main(
     *,
+    recipe: Path = RECIPES / "classify_reviews.py",
     space: Path = RECIPES / "configs/search_reviews.yaml",
     sampler: Literal["grid", "random", "tpe"] = "tpe",
-    trials: int | None = None,
+    trials: types.PositiveInt = 20,
     pruner: Literal["median", "halving", "nothing"] = "median",
     monitor: str = "val_accuracy",
     mode: Literal["min", "max"] = "max",
@@ -38,10 +40,10 @@ def main(
     """Read the space, search, draw.
 
     Args:
-        space: YAML file of settings of classify_reviews.py: lists, ranges, values.
+        recipe: script whose function `main` trains with the settings.
+        space: YAML file of settings of the recipe: lists, ranges, values.
         sampler: how settings are chosen.
-        trials: how many, of all workers and restarts; nothing means 20, or all points
-            of a grid.
+        trials: how many, of all workers and restarts; of a grid the first ones.
         pruner: which trials are stopped early.
         monitor: what is searched for: an entry of history.csv.
         mode: which end of it is good.
@@ -50,9 +52,6 @@ def main(
         out: folder of the study.
     """
     settings = dict(locals())
-    if trials is None and sampler != "grid":
-        trials = 20
-    recipe = RECIPES / "classify_reviews.py"
     values = kftune.training.read_space(space)
     result = kftune.training.search(
         recipe,
@@ -66,7 +65,11 @@ def main(
         workers=workers,
         seed=seed,
     )
-    plot(out, result, values, monitor, mode)
+    kftune.evaluation.plot_slices(result.study, out / "slices.png", monitor=monitor)
+    if result.importance:  # not with a handful of trials
+        kftune.evaluation.plot_importance(
+            result.study, out / "importance.png", monitor=monitor
+        )
     kftune.evaluation.write_results(
         out / "results.json",
         settings=settings,
@@ -79,15 +82,6 @@ def main(
     )
     print(f"Trial {result.number} is the best: {monitor} {result.value:.4f}.")
     print(f"Next: python {recipe} --config {out / 'best.yaml'}")
-
-
-def plot(out, result, space, monitor, mode):
-    """Draw what the trials came to, and which settings mattered."""
-    kftune.evaluation.plot_slices(
-        result.trials, space, out / "slices.png", monitor=monitor, mode=mode
-    )
-    if result.importance:  # not with a handful of trials
-        kftune.evaluation.plot_importance(result.importance, out / "importance.png")
 
 
 if __name__ == "__main__":

@@ -30,9 +30,10 @@ def search(
     """Searches for the settings with which a training comes out best.
 
     A trial is one call of `function` with settings from the space, in a process of its
-    own, with the environment of this one. It reports epoch by epoch if it gives
-    `TrialCallback` to `fit`; its value is that of the best epoch, or the number that
-    the function returns. Give it no test split: the settings are chosen by the value.
+    own, with the environment of this one. It reports each epoch to the folder if it
+    calls `fit_run`, or gives `TrialCallback` to `fit`; its value is that of the best
+    epoch, or the number that the function returns. Give it no test split: the settings
+    are chosen by the value.
 
     The first trial has the function's own defaults if the space holds those of all
     searched settings, so that they are beaten, or not, by the same measure. A grid has

@@ -44,7 +44,8 @@ class TrialCallback(keras.callbacks.Callback):
     Without a search it does nothing, so that a recipe can always have it. A trial that
     is pruned leaves `fit` after its epoch's callbacks have run.
 
-    Put it behind callbacks that add the monitored entry to the logs.
+    `fit_run` has one. Elsewhere put it behind callbacks that add the monitored entry to
+    the logs.
 
     Example:
     ```python
