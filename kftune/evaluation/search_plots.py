@@ -4,7 +4,6 @@ import warnings
 
 import matplotlib
 import numpy as np
-from matplotlib import pyplot
 
 from kftune.evaluation.plots import save_figure
 
@@ -54,6 +53,7 @@ def plot_importance(study, path, *, monitor="value"):
 def _draw(name, study, path, **options):
     """Draws one of Optuna's plots without the style that it would leave behind."""
     import optuna
+    from matplotlib import pyplot  # Optuna draws with it; the other plots do not
 
     with matplotlib.rc_context({"figure.constrained_layout.use": True}):
         with warnings.catch_warnings():

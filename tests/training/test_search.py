@@ -3,8 +3,11 @@
 import csv
 import itertools
 import json
+import os
+import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +17,21 @@ import yaml
 from kftune.training import search, search_worker, trial_callback
 
 RATE = {"rate": {"low": 0.0, "high": 1.0}}
+# Trains for ever in the search that is killed.
+TRAINING = """
+import os, time
+
+def main(*, rate):
+    if "TRAIN_FOR_EVER" in os.environ:
+        time.sleep(600)
+    return [rate]
+"""
+SEARCH = """
+import sys
+from kftune.training import search
+
+search(sys.argv[1], {"rate": [0.1, 0.2]}, sys.argv[2], sampler="grid")
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -169,6 +187,29 @@ def test_a_study_goes_on_under_the_same_settings_alone(tmp_path):
         search(toy_trials.learn, RATE, tmp_path, n_trials=1, seed=3, mode="min")
     assert "mode: expected 'max', received 'min'" in str(error.value)
     assert "seed: expected 0, received 3" in str(error.value)
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on(tmp_path):
+    script, folder = tmp_path / "training.py", tmp_path / "study"
+    script.write_text(TRAINING)
+    killed = subprocess.Popen(
+        [sys.executable, "-c", SEARCH, script, folder],
+        env={**os.environ, "TRAIN_FOR_EVER": "1"},
+    )
+    while not (folder / "trials" / "0" / "log.txt").exists():
+        assert killed.poll() is None
+        time.sleep(0.05)
+    killed.kill()
+    killed.wait()
+    result = search(script, {"rate": [0.1, 0.2]}, folder, sampler="grid")
+    told = [(t["state"], t["rate"], t["retry_of"], t["error"]) for t in result.trials]
+    assert told == [
+        ("fail", 0.1, None, "its worker ended"),
+        ("complete", 0.1, 0, None),
+        ("complete", 0.2, None, None),
+    ]
+    assert result.best == {"rate": 0.2}
 
 
 def test_two_workers_share_a_study(tmp_path, monkeypatch):
