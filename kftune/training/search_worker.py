@@ -61,8 +61,8 @@ class SearchWorker:
             if not process.has_ended():
                 continue
             del self._running[number]
-            if death := process.death():
-                SearchTrial(self._study, number).fail(death)
+            # Nothing changes for a trial that told how it ended.
+            SearchTrial(self._study, number).fail(process.death())
             with self._study.alone():
                 write_tables(self._study)
             print(self._line(number), flush=True)

@@ -53,22 +53,14 @@ class TrialProcess:
         return self._process.poll() is not None
 
     def death(self):
-        """How the process ended, if it could not say it itself.
-
-        Waits for its end.
-
-        Returns:
-            `str`, or `None`.
-        """
+        """Says how the process ended, for a trial that did not say it itself."""
         status = self._process.wait()
         self._process.stdin.close()
         if status < 0:
             name = signal.Signals(-status).name
             hint = " (often: the memory ran out)" if name == "SIGKILL" else ""
             return f"ended by signal {name}{hint}"
-        if status:
-            return f"ended with exit status {status} before it could say why"
-        return None
+        return f"ended with exit status {status} before it could say why"
 
     def kill(self):
         """Ends the process at once."""

@@ -164,6 +164,19 @@ def test_a_search_without_a_whole_trial_is_an_error(tmp_path):
         )
 
 
+def test_a_trial_that_vanished_is_told(tmp_path, monkeypatch):
+    class Vanished(toy_trials.ThreadTrial):
+        def _learn(self, *_):
+            pass
+
+        def death(self):
+            return "ended by signal SIGKILL"
+
+    monkeypatch.setattr(search_worker, "TrialProcess", Vanished)
+    with pytest.raises(RuntimeError, match="Received: 0: ended by signal SIGKILL"):
+        search(toy_trials.learn, RATE, tmp_path, n_trials=1)
+
+
 def test_the_folder_tells_what_was_tried(tmp_path):
     space = {"width": 16, "rate": [0.2, 0.4, 0.3], "epochs": 2}
     result = search(toy_trials.learn, space, tmp_path, sampler="grid")
