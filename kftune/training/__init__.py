@@ -18,6 +18,7 @@ from kftune.training.make_schedule import make_schedule
 from kftune.training.optimizers import adamw, muon, spare_bias_and_norm
 from kftune.training.pair_batches import pair_batches
 from kftune.training.pretraining_rows import PretrainingRows, passages_alone
+from kftune.training.read_space import read_space
 from kftune.training.run_folder import (
     BEST_WEIGHTS,
     open_run,
@@ -27,10 +28,12 @@ from kftune.training.run_folder import (
 )
 from kftune.training.sample_callback import SampleCallback
 from kftune.training.score_callback import ScoreCallback
+from kftune.training.search import search
 from kftune.training.split_batches import split_batches
 from kftune.training.standard_callbacks import standard_callbacks
 from kftune.training.teacher import Teacher, embeddings_from_teacher
 from kftune.training.tokens_per_second import TokensPerSecond
+from kftune.training.trial_callback import TrialCallback, in_trial
 from kftune.training.warmup_stable_decay import WarmupStableDecay
 
 __all__ = [
@@ -46,6 +49,7 @@ __all__ = [
     "SmoothedCrossentropy",
     "Teacher",
     "TokensPerSecond",
+    "TrialCallback",
     "WarmupStableDecay",
     "adamw",
     "average_weights",
@@ -53,6 +57,7 @@ __all__ = [
     "compile_translation",
     "embeddings_from_teacher",
     "fit_run",
+    "in_trial",
     "learning_rate_range_test",
     "make_schedule",
     "muon",
@@ -62,6 +67,8 @@ __all__ = [
     "passages_alone",
     "read_finished",
     "read_history",
+    "read_space",
+    "search",
     "spare_bias_and_norm",
     "split_batches",
     "standard_callbacks",

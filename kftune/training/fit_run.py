@@ -10,6 +10,7 @@ from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
 from kftune.training.run_folder import BEST_WEIGHTS
 from kftune.training.standard_callbacks import standard_callbacks
+from kftune.training.trial_callback import TrialCallback
 
 
 def fit_run(
@@ -26,6 +27,8 @@ def fit_run(
     callbacks=(),
 ):
     """Fits a model, goes on with a stopped run, and takes the best epoch's weights.
+
+    Within a trial of `search` it reports each epoch, see `TrialCallback`.
 
     Args:
         model: compiled `keras.Model`.
@@ -68,7 +71,14 @@ def fit_run(
         epochs=epochs,
         validation_data=validation,
         shuffle=False,
-        callbacks=[DataPosition(train), first_step, *callbacks, *averages, *standard],
+        callbacks=[
+            DataPosition(train),
+            first_step,
+            *callbacks,
+            TrialCallback(),
+            *averages,
+            *standard,
+        ],
     )
     seconds = {"first_step": first_step.seconds, "fit": time.perf_counter() - started}
     model.load_weights(best)
