@@ -1,13 +1,14 @@
 """A training that can be stopped and goes on, and ends with its best epoch."""
 
-import time
 from pathlib import Path
 
 from kftune.training.checkpoint_average import CheckpointAverage
 from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
-from kftune.training.run_folder import BEST_WEIGHTS
+from kftune.training.run_checkpoint import RunCheckpoint
+from kftune.training.run_folder import AVERAGES, BEST_WEIGHTS, CHECKPOINTS
 from kftune.training.standard_callbacks import standard_callbacks
+from kftune.training.stop_on_divergence import StopOnDivergence
 
 
 def fit_run(
@@ -22,8 +23,12 @@ def fit_run(
     patience=2,
     averaged=None,
     callbacks=(),
+    save_freq="epoch",
 ):
     """Fits a model, goes on with a stopped run, and takes the best epoch's weights.
+
+    A run that was killed at any moment ends as if it had not been, see `RunCheckpoint`.
+    One whose training was done when it was killed trains nothing.
 
     Args:
         model: compiled `keras.Model`.
@@ -38,12 +43,16 @@ def fit_run(
             `CheckpointAverage` keeps in `folder/epochs`; or `None`.
         callbacks: more callbacks, which stand before those that act on the logs: a
             `ScoreCallback` that puts `monitor` there, `SampleCallback`.
+        save_freq: `"epoch"`, or int: steps from one checkpoint to the next, for epochs
+            that last long.
 
     Returns:
-        The `keras.callbacks.History` of the epochs that were trained now, and a dict
-        of seconds: `"first_step"`, see `FirstStepTime`, and `"fit"`, the whole.
+        The `keras.callbacks.History` of all epochs, those before a stop included, and
+        a dict of seconds: `"first_step"`, see `FirstStepTime`, `None` if there was
+        none, and `"fit"`, the whole, that before a stop included.
 
     Raises:
+        FloatingPointError: If the training diverges, see `StopOnDivergence`.
         ValueError: If `mode` is neither `"min"` nor `"max"`, or `averaged` less than 1.
 
     Example:
@@ -52,20 +61,26 @@ def fit_run(
     history, seconds = fit_run(task, train, validation, "runs/a", epochs=3)
     ```
     """
-    best, averages = Path(folder) / BEST_WEIGHTS, []
+    folder = Path(folder)
+    best, averages = folder / BEST_WEIGHTS, []
     if averaged is not None:
-        averages = [CheckpointAverage(Path(folder) / "epochs", averaged, monitor, mode)]
+        averages = [CheckpointAverage(folder / AVERAGES, averaged, monitor, mode)]
         best = averages[0].path
     first_step = FirstStepTime()
     standard = standard_callbacks(folder, monitor, mode, patience)
-    started = time.perf_counter()
-    history = model.fit(
-        train,
-        epochs=epochs,
-        validation_data=validation,
-        shuffle=False,
-        callbacks=[DataPosition(train), first_step, *callbacks, *averages, *standard],
-    )
-    seconds = {"first_step": first_step.seconds, "fit": time.perf_counter() - started}
+    kept = [StopOnDivergence(train), *callbacks, *averages, *standard]
+    data = train if hasattr(train, "restore") else None
+    # Last: an epoch that is in the checkpoint has left all its other traces.
+    checkpoint = RunCheckpoint(folder / CHECKPOINTS, kept, data, save_freq)
+    for begin, end in checkpoint.ranges(epochs):
+        history = model.fit(
+            train,
+            initial_epoch=begin,
+            epochs=end,
+            validation_data=validation,
+            shuffle=False,
+            callbacks=[DataPosition(train), first_step, *kept, checkpoint],
+        )
+    history.epoch, history.history = checkpoint.epochs, checkpoint.history
     model.load_weights(best)
-    return history, seconds
+    return history, {"first_step": first_step.seconds, "fit": checkpoint.seconds}
