@@ -15,7 +15,6 @@ from kftune.evaluation.plots import (
     plot_changes,
     plot_confusion,
     plot_curves,
-    plot_range_test,
 )
 from kftune.evaluation.results import write_results
 from kftune.evaluation.score_systems import SystemScores, score_systems
@@ -41,7 +40,6 @@ __all__ = [
     "plot_changes",
     "plot_confusion",
     "plot_curves",
-    "plot_range_test",
     "predict_majority",
     "predict_naive_bayes",
     "score_baselines",

@@ -149,41 +149,6 @@ def plot_changes(changes, path, *, title="Changes", unit="BLEU", unsure=()):
     _save(figure, path)
 
 
-def plot_range_test(test, path, *, title="Learning-rate range test"):
-    """Draws the losses of a range test over the rates, and marks its suggestion.
-
-    Args:
-        test: `RangeTest` of `kftune.training.learning_rate_range_test`.
-        path: `str` or `Path` of the PNG file.
-        title: `str`.
-
-    Example:
-    ```python
-    test = kftune.training.learning_rate_range_test(task, batches["train"])
-    plot_range_test(test, "range_test.png")
-    ```
-    """
-    figure = Figure(figsize=(6, 3.8), layout="constrained")
-    axes = figure.subplots()
-    axes.set_title(title, color=TEXT, fontsize=13, parse_math=False)
-    axes.plot(test.rates, test.losses, color=TRAINING, alpha=0.3, label="loss")
-    axes.plot(test.rates, test.smoothed, color=TRAINING, label="smoothed")
-    axes.axvline(test.suggestion, color=VALIDATION, linestyle="--")
-    axes.annotate(
-        f"{test.suggestion:.1e}",
-        (test.suggestion, 0.95),
-        xycoords=("data", "axes fraction"),
-        xytext=(4, 0),
-        textcoords="offset points",
-        color=VALIDATION,
-    )
-    axes.set_xscale("log")
-    axes.set_xlabel("learning rate", color=TEXT)
-    axes.grid(color=FAINT)
-    axes.legend(frameon=False)
-    _save(figure, path)
-
-
 def _label_changes(axes, systems, unit, pale):
     """Names of the systems, the line of the baseline and the legend."""
     axes.axvline(0, color=TEXT, linewidth=1)

@@ -12,19 +12,15 @@ import keras
 from kftune.tuning.optimizer_state import carry_state, optimizer_parts, start_averages
 
 
-def fresh_optimizer(
-    optimizer: keras.optimizers.Optimizer, keep_steps: bool = True
-) -> keras.Optimizer:
+def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.Optimizer:
     """Makes an optimizer of the same settings without slots.
 
-    What is excluded from weight decay is kept. A gradient that is half accumulated is
-    dropped.
+    The count of steps is kept, so that a learning-rate schedule goes on; so is what
+    is excluded from weight decay. A gradient that is half accumulated is dropped.
 
     Args:
         optimizer: any optimizer, also one that wraps others (`LossScaleOptimizer`,
             `MultiOptimizer`).
-        keep_steps: whether it keeps the count of steps, so that a learning-rate
-            schedule goes on.
 
     Returns:
         A new optimizer, not built yet.
@@ -40,9 +36,8 @@ def fresh_optimizer(
             "learning-rate schedule needs get_config). Received: "
             f"{type(optimizer).__name__} ({error}). Compile afterwards instead."
         ) from error
-    if keep_steps:
-        for old, new in zip(_step_counts(optimizer), _step_counts(fresh), strict=True):
-            new.assign(old)
+    for old, new in zip(_step_counts(optimizer), _step_counts(fresh), strict=True):
+        new.assign(old)
     for old, new in zip(
         optimizer_parts(optimizer), optimizer_parts(fresh), strict=True
     ):

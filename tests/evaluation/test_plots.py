@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -10,7 +8,6 @@ from kftune.evaluation.plots import (
     plot_changes,
     plot_confusion,
     plot_curves,
-    plot_range_test,
 )
 
 HISTORY = {
@@ -165,19 +162,3 @@ def test_changes_of_one_test_set(tmp_path, figures):
 def test_changes_need_the_same_test_sets(tmp_path, changes):
     with pytest.raises(ValueError, match="the same for all systems"):
         plot_changes(changes, tmp_path / "a.png")
-
-
-def test_a_range_test_shows_its_curves_and_suggestion(tmp_path, figures):
-    rates = np.array([1e-4, 1e-3, 1e-2])
-    test = SimpleNamespace(
-        rates=rates, losses=rates * 3, smoothed=rates * 2, suggestion=1e-3
-    )
-    plot_range_test(test, tmp_path / "range.png", title="$Rates")
-    (axes,) = figures[0].axes
-    raw, smoothed, mark = axes.lines
-    np.testing.assert_array_equal(raw.get_ydata(), rates * 3)
-    np.testing.assert_array_equal(smoothed.get_ydata(), rates * 2)
-    assert list(mark.get_xdata()) == [1e-3, 1e-3]
-    assert axes.get_xscale() == "log"
-    assert "1.0e-03" in texts(axes)
-    assert imread(tmp_path / "range.png").shape[0] > 100
