@@ -10,7 +10,7 @@ With the defaults: GPT-2 (`gpt2_tiny_en`) on 12,800 sentences of film critics, a
 minutes on 2 cores. What it reaches stands in docs/results.md. Under --out it writes
 results.json, history.csv, curves.png, confusion.png, logs for TensorBoard and model/, a
 preset folder. The same command goes on with a run that was stopped, and ends as if it
-had not been; --overwrite makes a run anew. See docs/resume.md.
+had not been; --overwrite makes a run anew. See docs/resuming.md.
 """
 
 import time

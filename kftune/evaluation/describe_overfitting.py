@@ -47,8 +47,8 @@ def describe_overfitting(history, tolerance=0.02):
         )
     return (
         f"Validation loss has risen {since}, and so has training loss "
-        f"({_change(training, best)}): not overfitting, but a learning rate that may be "
-        "too high."
+        f"({_change(training, best)}): not overfitting, but a learning rate that may "
+        "be too high."
     )
 
 

@@ -7,8 +7,8 @@ from kftune.error_text import first_few
 from kftune.tuning.optimizer_state import optimizer_parts
 
 _ADVICE = (
-    "Try a lower learning rate, more warm-up, clipping (clipnorm=1.0 of the optimizer), "
-    "float32 in place of float16, or look at the rows named here"
+    "Try a lower learning rate, more warm-up, clipping (clipnorm=1.0 of the "
+    "optimizer), float32 in place of float16, or look at the rows named here"
 )
 
 
@@ -55,6 +55,8 @@ def check_weights(model, kept):
 
 def _rates(optimizer):
     """Learning rates of an optimizer and all that it wraps, each once."""
-    rates = [getattr(part, "learning_rate", None) for part in optimizer_parts(optimizer)]
+    rates = [
+        getattr(part, "learning_rate", None) for part in optimizer_parts(optimizer)
+    ]
     found = {float(keras.ops.convert_to_numpy(r)) for r in rates if r is not None}
     return ", ".join(f"{rate:.3g}" for rate in sorted(found))

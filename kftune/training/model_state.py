@@ -108,6 +108,6 @@ def _check_alike(ours, saved):
     ]
     if wrong:
         raise ValueError(
-            "Expected the model that the checkpoint was written of, compiled and frozen "
-            f"as it was then. Received another: {first_few(wrong, show=str)}"
+            "Expected the model that the checkpoint was written of, compiled and "
+            f"frozen as it was then. Received another: {first_few(wrong, show=str)}"
         )

@@ -226,8 +226,8 @@ def _check_save_freq(save_freq, data):
         )
     if is_steps and data is None:
         raise ValueError(
-            "Expected data with a position, such as kftune.data.LengthBucketed, to save "
-            f"in the midst of an epoch. Received: save_freq={save_freq}, data=None"
+            "Expected data with a position, such as kftune.data.LengthBucketed, to "
+            f"save in the midst of an epoch. Received: save_freq={save_freq}, data=None"
         )
 
 
@@ -235,6 +235,6 @@ def _check_backend(saved):
     backend = keras.config.backend()
     if backend != saved:
         raise ValueError(
-            f"Expected the backend of the checkpoint, {saved!r}. Received: {backend!r}. "
-            f"Set KERAS_BACKEND={saved}, or start the run anew (--overwrite)."
+            f"Expected the backend of the checkpoint, {saved!r}. Received: {backend!r}"
+            f". Set KERAS_BACKEND={saved}, or start the run anew (--overwrite)."
         )

@@ -127,7 +127,9 @@ def read_finished(folder, settings):
     if not path.exists():
         return None
     results = json.loads(path.read_text("utf-8"))
-    differing = differences(results.get("settings", {}), _plain(settings), _ALWAYS_DIFFERS)
+    differing = differences(
+        results.get("settings", {}), _plain(settings), _ALWAYS_DIFFERS
+    )
     return None if differing else results
 
 
@@ -168,8 +170,8 @@ def _check(folder, settings, may_differ, can_go_on):
     changed = differences(before, settings, _ALWAYS_DIFFERS)
     if has_ended and not changed:
         raise FileExistsError(
-            f"Expected a new run, or one that was stopped. Received: {folder} holds one "
-            f"with these settings that has ended, see {RESULTS} there. {_ANEW}"
+            f"Expected a new run, or one that was stopped. Received: {folder} holds "
+            f"one with these settings that has ended, see {RESULTS} there. {_ANEW}"
         )
     if can_go_on:
         changed = differences(before, settings, [*_ALWAYS_DIFFERS, *may_differ])

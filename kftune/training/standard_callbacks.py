@@ -38,9 +38,7 @@ def standard_callbacks(folder, monitor="val_loss", mode="min", patience=2):
     folder = Path(folder)
     return [
         BestWeights(folder / BEST_WEIGHTS, monitor, mode),
-        keras.callbacks.EarlyStopping(
-            monitor, patience=patience, mode=mode, verbose=1
-        ),
+        keras.callbacks.EarlyStopping(monitor, patience=patience, mode=mode, verbose=1),
         keras.callbacks.CSVLogger(folder / HISTORY, append=True),
         keras.callbacks.TensorBoard(folder / TENSORBOARD),
     ]

@@ -95,7 +95,7 @@ class StopOnDivergence(keras.callbacks.Callback):
         return None
 
     def _rows(self, batch):
-        """The rows of this step and of the one before, whose update may have done it."""
+        """The rows of this step and the one before, whose update may have done it."""
         if not hasattr(self.data, "batch_rows"):
             return ""
         steps = {"this step": batch, "the step before": batch - 1}

@@ -20,8 +20,8 @@ class GradualUnfreezing(keras.callbacks.Callback):
     optimizer slots. All else goes on: the slots of what was trained already, the step
     count and with it the learning-rate schedule, moving averages, metrics and the
     other callbacks. `model.optimizer` is then another object, and the train step is
-    compiled once more. In a run that goes on, `RunCheckpoint` restores the policy before
-    the optimizer.
+    compiled once more. In a run that goes on, `RunCheckpoint` restores the policy
+    before the optimizer.
 
     With Adam a weight that is unfrozen late takes larger first steps, as its moments
     start at 0 and the bias correction, by the common step count, no longer makes up

@@ -11,8 +11,8 @@ from kftune.evaluation import describe_overfitting
         (
             [0.6, 0.5, 0.4, 0.2],
             [0.7, 0.6, 0.52, 0.611],
-            "Overfitting: validation loss has risen since epoch 3 (0.52 → 0.611), while "
-            "training loss fell (0.4 → 0.2). Fewer epochs",
+            "Overfitting: validation loss has risen since epoch 3 (0.52 → 0.611), "
+            "while training loss fell (0.4 → 0.2). Fewer epochs",
         ),
         (
             [0.6, 0.7],

@@ -3,7 +3,6 @@ import os
 import keras
 import numpy as np
 import pytest
-from small_disk import small_disk
 
 from kftune.training import BestWeights
 
@@ -43,10 +42,16 @@ def test_the_first_of_the_best_epochs_is_kept(model, mode, scores, expected, tmp
     assert os.listdir(tmp_path) == [path.name]
 
 
-def test_an_error_while_it_writes_leaves_the_old_ones(model, tmp_path):
+def test_an_error_while_it_writes_leaves_the_old_ones(model, tmp_path, monkeypatch):
     path = tmp_path / "best.weights.h5"
     end_epochs(path, model, [1])
-    with small_disk(100), pytest.raises(OSError, match="make room"):
+
+    def fail(path):
+        path.write_text("half of the wei")
+        raise OSError("Unable to write (errno = 28, error message = 'No space left')")
+
+    monkeypatch.setattr(model, "save_weights", fail)
+    with pytest.raises(OSError, match=r"best\.weights\.h5\. .* make room"):
         end_epochs(path, model, [1])
     assert os.listdir(tmp_path) == [path.name]
     model.load_weights(path)

@@ -99,7 +99,9 @@ def test_all_variables_that_differ_are_named(tmp_path):
     with pytest.raises(ValueError, match="Received another: optimizer/2") as told:
         load_arrays(training_variables(other), arrays, described)
     for number in range(2, 6):
-        found = re.search(rf"optimizer/{number}: (\[.*?\]\S*.*?) was saved", str(told.value))
+        found = re.search(
+            rf"optimizer/{number}: (\[.*?\]\S*.*?) was saved", str(told.value)
+        )
         assert found and "float32" in found[1]
     assert str(told.value).count("the model has nothing") == 4
     after = to_arrays(training_variables(other))
@@ -108,5 +110,7 @@ def test_all_variables_that_differ_are_named(tmp_path):
 
 def test_other_dtypes_are_refused(tmp_path):
     saved = round_trip(make_model("bfloat16"), tmp_path)
-    with pytest.raises(ValueError, match="'bfloat16'. was saved, the model has .*float32"):
+    with pytest.raises(
+        ValueError, match="'bfloat16'. was saved, the model has .*float32"
+    ):
         load_arrays(training_variables(make_model()), *saved)

@@ -81,7 +81,7 @@ def test_a_damaged_checkpoint_costs_no_more_than_its_epoch(whole, tmp_path):
     assert_as_whole(whole, resumed)
 
 
-def fit(folder, model=None, callbacks=(), data=None, begin=0, epochs=1, **options):
+def fit(folder, model=None, callbacks=(), *, data=None, begin=0, epochs=1, **options):
     data = data or LengthBucketed(ROWS, LENGTHS, batch_size=4)
     checkpoint = RunCheckpoint(folder, callbacks, data, **options)
     (model or make_model()).fit(
@@ -132,7 +132,9 @@ def test_other_callbacks_are_refused(folder):
 
 def test_other_data_are_refused(folder):
     data = LengthBucketed(ROWS[1:], LENGTHS[1:], batch_size=4)
-    with pytest.raises(ValueError, match=r"other data\. rows: expected 24, received 23"):
+    with pytest.raises(
+        ValueError, match=r"other data\. rows: expected 24, received 23"
+    ):
         RunCheckpoint(folder, data=data)
 
 
