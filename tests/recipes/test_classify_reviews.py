@@ -157,9 +157,10 @@ def traces(out):
     checkpoint = CheckpointFolder(out / "checkpoints").newest()
     state = read_state(checkpoint)
     del state["seconds"]
+    files = {str(path.relative_to(out)) for path in out.rglob("*")}
     with read_arrays(checkpoint) as saved:
         return {
-            "checkpoint": checkpoint.name,
+            "files": {name for name in files if not name.startswith("tensorboard")},
             "state": state,
             "variables": dict(saved),
             "best": arrays(out / "best.weights.h5"),
@@ -188,10 +189,11 @@ def test_a_run_that_is_killed_at_any_moment_ends_as_a_whole_one(run_until, folde
     out = folder / "unbroken"
     assert run_until(out, touched=-1, seconds=0) == 0
     expected = traces(out)
-    rng, kills, torn, has_ended = random.Random(0), 0, 0, True
+    rng, kills, torn, attempts, has_ended = random.Random(0), 0, 0, 0, True
     while kills < KILLS or not has_ended:
+        attempts += 1
         if has_ended:
-            out = folder / f"killed_{kills}"
+            out = folder / f"killed_{attempts}"
         # A whole run touches 115 files, half of them in training; a file is written in
         # milliseconds, an epoch lasts about a second.
         touched = rng.randint(1, 60) if kills < KILLS else -1
