@@ -36,6 +36,9 @@ def main(
     epochs: types.PositiveInt = 3,
     batch_size: types.PositiveInt = 32,
     learning_rate: types.PositiveFloat = 5e-4,
+    schedule: str = "linear",
+    warmup_share: types.Share = 0.1,
+    layer_decay: types.LayerDecay = 1.0,
     weight_decay: types.NonNegativeFloat = 0.01,
     dropout: types.DropoutRate = 0.1,
     pretrained: bool = True,
@@ -58,7 +61,11 @@ def main(
             computes it in every epoch.
         epochs: the most epochs; training stops after 2 without progress.
         batch_size: texts a step.
-        learning_rate: peak of AdamW's; rises over a tenth of the steps, falls to 0.
+        learning_rate: peak of AdamW's.
+        schedule: how the rate goes on from its peak: "linear" or "cosine" to 0,
+            "constant", "inverse_square_root".
+        warmup_share: share of the steps in which the rate rises to its peak.
+        layer_decay: the rate is multiplied by it a block, from the head down; 0.9, say.
         weight_decay: of AdamW, not for biases and norms.
         dropout: share of the head's inputs that training drops.
         pretrained: False starts from random weights, for comparison.
@@ -74,6 +81,8 @@ def main(
     columns = {"text": text, "label": label, "group": group}
     splits = read_splits(data, test_data, columns, split_seed)
     names = kftune.data.class_names(splits["train"])
+    report = kftune.evaluation.report_splits(splits)
+    print(report)
     kftune.training.open_run(out, settings)
 
     task = kftune.models.TextClassifier.from_preset(
@@ -85,7 +94,10 @@ def main(
     )
     print(batches["train"])
     steps = epochs * len(batches["train"])
-    optimizer = kftune.training.adamw(task, learning_rate, steps, weight_decay)
+    rates = {"schedule": schedule, "warmup": warmup_share}
+    optimizer = kftune.training.adamw(task, learning_rate, steps, weight_decay, **rates)
+    if layer_decay < 1:
+        optimizer = kftune.tuning.layerwise_learning_rates(task, optimizer, layer_decay)
     task.compile(optimizer, jit_compile=kftune.training.choose_jit_compile())
     model, train, validation = task, batches["train"], batches["validation"]
     if cache is not None:
@@ -112,6 +124,7 @@ def main(
         examples_per_second=len(splits["train"]) * len(history.epoch) / seconds["fit"],
         test={"accuracy": scores.accuracy, "macro_f1": scores.macro_f1},
         baselines=baselines,
+        data=report.summary(),
         overfitting=overfitting,
     )
     kftune.training.close_run(out)

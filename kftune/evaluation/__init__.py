@@ -8,6 +8,7 @@ from kftune.evaluation.baselines import (
 from kftune.evaluation.classification import ClassificationScores, score_classes
 from kftune.evaluation.compare_systems import SystemComparison, compare_systems
 from kftune.evaluation.describe_overfitting import describe_overfitting
+from kftune.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_labels
 from kftune.evaluation.evaluate_translation import evaluate_translation
 from kftune.evaluation.perplexity import perplexities, perplexity
 from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
@@ -15,9 +16,11 @@ from kftune.evaluation.plots import (
     plot_changes,
     plot_confusion,
     plot_curves,
+    plot_range_test,
 )
 from kftune.evaluation.results import write_results
 from kftune.evaluation.score_systems import SystemScores, score_systems
+from kftune.evaluation.split_report import SplitReport, report_splits
 from kftune.evaluation.translation import (
     TranslationScores,
     score_sentences,
@@ -28,20 +31,25 @@ from kftune.evaluation.translation_scorer import translation_scorer
 
 __all__ = [
     "ClassificationScores",
+    "DoubtfulLabels",
+    "SplitReport",
     "SystemComparison",
     "SystemScores",
     "TranslationScores",
     "compare_systems",
     "describe_overfitting",
     "evaluate_translation",
+    "find_doubtful_labels",
     "perplexities",
     "perplexity",
     "placeholder_fidelity",
     "plot_changes",
     "plot_confusion",
     "plot_curves",
+    "plot_range_test",
     "predict_majority",
     "predict_naive_bayes",
+    "report_splits",
     "score_baselines",
     "score_classes",
     "score_floors",

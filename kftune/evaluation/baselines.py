@@ -69,5 +69,14 @@ def predict_naive_bayes(train_texts, train_labels, texts):
     Raises:
         ValueError: if no training text has a word.
     """
-    model = make_pipeline(CountVectorizer(ngram_range=(1, 2)), MultinomialNB())
+    model = make_naive_bayes()
     return model.fit(train_texts, np.asarray(train_labels)).predict(texts)
+
+
+def make_naive_bayes():
+    """Makes the classifier of `predict_naive_bayes`, untrained.
+
+    Returns:
+        scikit-learn estimator whose inputs are `str`.
+    """
+    return make_pipeline(CountVectorizer(ngram_range=(1, 2)), MultinomialNB())

@@ -1,4 +1,4 @@
-"""Figures of a run: learning curves, confusion matrix, changes to a baseline."""
+"""Figures of a run: learning curves, range test, confusion matrix, changes."""
 
 import numpy as np
 from matplotlib.colors import PowerNorm
@@ -41,7 +41,7 @@ def plot_curves(
     metrics = [
         name
         for name in sorted(history, key=lambda name: name != "loss")
-        if not name.startswith("val_") and name not in ("learning_rate", "epoch")
+        if not name.startswith(("val_", "learning_rate")) and name != "epoch"
     ]
     if not metrics or not len(history[metrics[0]]):
         raise ValueError(
@@ -147,6 +147,53 @@ def plot_changes(changes, path, *, title="Changes", unit="BLEU", unsure=()):
     _label_changes(axes, list(changes), unit, pale=bool(unsure))
     axes.set_title(title, color=TEXT, fontsize=13, pad=12, parse_math=False)
     _save(figure, path)
+
+
+def plot_range_test(test, path, *, title="Learning-rate range test"):
+    """Draws the losses of a range test over the learning rate, and its suggestion.
+
+    Losses that diverge run out of the figure.
+
+    Args:
+        test: `kftune.training.RangeTest`.
+        path: `str` or `Path` of the PNG file.
+        title: `str`.
+
+    Example:
+    ```python
+    test = kftune.training.learning_rate_range_test(task, batches["train"])
+    plot_range_test(test, "range_test.png", title="Film reviews")
+    ```
+    """
+    figure = Figure(figsize=(6, 3.8), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(test.rates, test.losses, color=TRAINING, alpha=0.3, label="loss")
+    axes.plot(test.rates, test.smoothed, color=TRAINING, label="smoothed")
+    if test.suggestion is not None:
+        axes.axvline(test.suggestion, color=VALIDATION, linestyle="--")
+        suggestion = f"suggestion {test.suggestion:.1e}"
+        axes.set_title(suggestion, loc="right", color=VALIDATION, fontsize=10)
+    axes.set_xscale("log")
+    _leave_out_divergence(axes, np.asarray(test.losses), np.asarray(test.smoothed))
+    axes.set_xlabel("learning rate", color=TEXT)
+    axes.set_ylabel("loss", color=TEXT)
+    axes.grid(axis="y", color=FAINT, linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(framealpha=0.9, edgecolor="none", labelcolor=TEXT)
+    axes.set_title(title, loc="left", color=TEXT, fontsize=13, parse_math=False)
+    _save(figure, path)
+
+
+def _leave_out_divergence(axes, losses, smoothed):
+    """Ends the axis so far above where the losses began as the lowest lies below."""
+    if not np.isfinite(smoothed).any():
+        return
+    lowest = losses.min()
+    highest = np.nanmax(smoothed[: np.nanargmin(smoothed) + 1])
+    top = min(losses.max(), 2 * highest - lowest)
+    if top > lowest:
+        margin = 0.05 * (top - lowest)
+        axes.set_ylim(lowest - margin, top + margin)
 
 
 def _label_changes(axes, systems, unit, pale):

@@ -11,6 +11,10 @@ from kftune.training.first_step_time import FirstStepTime
 from kftune.training.fit_run import fit_run
 from kftune.training.inverse_square_root import InverseSquareRoot
 from kftune.training.jit_compile import choose_jit_compile
+from kftune.training.learning_rate_range_test import (
+    RangeTest,
+    learning_rate_range_test,
+)
 from kftune.training.make_schedule import make_schedule
 from kftune.training.optimizers import adamw, muon, spare_bias_and_norm
 from kftune.training.overwriting import overwriting
@@ -44,6 +48,7 @@ __all__ = [
     "FirstStepTime",
     "InverseSquareRoot",
     "PretrainingRows",
+    "RangeTest",
     "RunCheckpoint",
     "SampleCallback",
     "ScoreCallback",
@@ -59,6 +64,7 @@ __all__ = [
     "compile_translation",
     "embeddings_from_teacher",
     "fit_run",
+    "learning_rate_range_test",
     "make_schedule",
     "muon",
     "open_run",

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import keras
+
 from kftune.training.checkpoint_average import CheckpointAverage
 from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
@@ -53,7 +55,8 @@ def fit_run(
 
     Raises:
         FloatingPointError: If the training diverges, see `StopOnDivergence`.
-        ValueError: If `mode` is neither `"min"` nor `"max"`, or `averaged` less than 1.
+        ValueError: If `mode` is neither `"min"` nor `"max"`, `averaged` less than 1, or
+            if `ReduceLROnPlateau` is to lower the rate of a schedule.
 
     Example:
     ```python
@@ -61,6 +64,7 @@ def fit_run(
     history, seconds = fit_run(task, train, validation, "runs/a", epochs=3)
     ```
     """
+    _check_plateau(model, callbacks)
     folder = Path(folder)
     best, averages = folder / BEST_WEIGHTS, []
     if averaged is not None:
@@ -84,3 +88,18 @@ def fit_run(
     history.epoch, history.history = checkpoint.epochs, checkpoint.history
     model.load_weights(best)
     return history, {"first_step": first_step.seconds, "fit": checkpoint.seconds}
+
+
+def _check_plateau(model, callbacks):
+    """Raises what Keras would raise only when the rate is to fall, hours later."""
+    if not any(isinstance(c, keras.callbacks.ReduceLROnPlateau) for c in callbacks):
+        return
+    parts = getattr(model.optimizer, "optimizers", [model.optimizer])
+    floats = [isinstance(part.learning_rate, keras.Variable) for part in parts]
+    if not all(floats):
+        raise ValueError(
+            "Expected an optimizer with a float as its learning_rate, which "
+            "ReduceLROnPlateau can lower. Received: a schedule in "
+            f"{type(model.optimizer).__name__}. Compile with a float, or leave the "
+            "callback out."
+        )

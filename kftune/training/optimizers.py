@@ -3,15 +3,23 @@
 import keras
 
 from kftune.models.layer_tree import bias_and_norm_weights
-from kftune.training.warmup_stable_decay import WarmupStableDecay
+from kftune.training.make_schedule import make_schedule
 
 
-def adamw(model, learning_rate, total_steps, weight_decay=0.01):
+def adamw(
+    model,
+    learning_rate,
+    total_steps,
+    weight_decay=0.01,
+    *,
+    schedule="linear",
+    warmup=0.1,
+):
     """Makes AdamW as pretrained text models are mostly fine-tuned with it.
 
-    The rate rises over a tenth of the steps and falls to 0 over all others, gradients
-    are clipped to a global norm of 1, and biases and norms do not decay (Devlin et al.
-    2019, BERT, https://arxiv.org/abs/1810.04805).
+    Unless told otherwise, the rate rises over a tenth of the steps and falls to 0 over
+    all others. Gradients are clipped to a global norm of 1, and biases and norms do not
+    decay (Devlin et al. 2019, BERT, https://arxiv.org/abs/1810.04805).
 
     Args:
         model: built `keras.Model` that is going to be compiled.
@@ -19,9 +27,14 @@ def adamw(model, learning_rate, total_steps, weight_decay=0.01):
         total_steps: int, optimizer steps of the training.
         weight_decay: float, the share of a weight that a step takes away, times the
             rate.
+        schedule: str, a name of `make_schedule`.
+        warmup: int, steps in which the rate rises, or float, their share of all.
 
     Returns:
         `keras.optimizers.AdamW`.
+
+    Raises:
+        ValueError: if `make_schedule` refuses an argument.
 
     Example:
     ```python
@@ -30,7 +43,7 @@ def adamw(model, learning_rate, total_steps, weight_decay=0.01):
     ```
     """
     optimizer = keras.optimizers.AdamW(
-        WarmupStableDecay.linear(learning_rate, total_steps),
+        make_schedule(schedule, learning_rate, total_steps, warmup),
         weight_decay=weight_decay,
         global_clipnorm=1.0,
     )

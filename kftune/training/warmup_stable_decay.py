@@ -42,21 +42,6 @@ class WarmupStableDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.warmup_steps = warmup_steps
         self.decay_steps = decay_steps
 
-    @classmethod
-    def linear(cls, peak, total_steps, warmup=0.1):
-        """Rise over a share of the steps and fall over all others.
-
-        Args:
-            peak: float, the highest rate.
-            total_steps: int, optimizer steps.
-            warmup: float, share of the steps in which the rate rises, 0 to 1.
-
-        Returns:
-            `WarmupStableDecay` without a constant part.
-        """
-        rise = round(warmup * total_steps)
-        return cls(peak, total_steps, rise, total_steps - rise)
-
     def __call__(self, step):
         """The rate of an optimizer step, a float32 scalar."""
         step = ops.cast(step, "float32")

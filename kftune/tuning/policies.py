@@ -81,19 +81,20 @@ def frozen_weights(model: keras.Model, policy: Policy) -> list[keras.Variable]:
     return _NAMED[policy](model)
 
 
-def block_stacks(backbone: keras.Model) -> list[list[keras.Layer]]:
-    """Lists the blocks of a KerasHub backbone.
+def block_stacks(model: keras.Model) -> list[list[keras.Layer]]:
+    """Lists the blocks of a model's backbone that take part, stack by stack.
 
     Args:
-        backbone: any backbone.
+        model: model with a KerasHub backbone, see `backbone_of`.
 
     Returns:
         A list of layers, in order, for each of its stacks; the one nearest the output
         first. Empty if it keeps no blocks where KerasHub's backbones do.
     """
+    backbone, unused = backbone_of(model), unused_layers(model)
     # ALBERT keeps a list of groups of blocks.
     stacks = (keras.tree.flatten(getattr(backbone, name, [])) for name in _STACKS)
-    return [blocks for blocks in stacks if blocks]
+    return [blocks for blocks in stacks if blocks and blocks[-1] not in unused]
 
 
 def _compiled(pattern):
@@ -196,7 +197,7 @@ def _all_but_bias_and_norm(model):
 def _all_but_last(model, count):
     """All of the backbone but its last blocks and the layers after them."""
     backbone = _needed_backbone(model, "all_but_last:N")
-    blocks = _last_stack(backbone, unused_layers(model))
+    blocks = _last_stack(model, backbone)
     if not count.isdecimal() or not 1 <= int(count) <= len(blocks):
         raise ValueError(
             f"Expected 'all_but_last:N' with N from 1 to {len(blocks)}, the blocks in "
@@ -211,11 +212,10 @@ def _all_but_last(model, count):
     return _without(weights_made_to_train(backbone), trained)
 
 
-def _last_stack(backbone, unused):
+def _last_stack(model, backbone):
     """The blocks nearest the output that take part, in order."""
-    for blocks in block_stacks(backbone):
-        if blocks[-1] not in unused:
-            return blocks
+    for blocks in block_stacks(model):
+        return blocks
     raise ValueError(
         f"Expected a backbone with a stack of blocks in one of {list(_STACKS)} for "
         f"'all_but_last:N'. Received: {type(backbone).__name__}. Freeze by weight "

@@ -12,15 +12,19 @@ import keras
 from kftune.tuning.optimizer_state import carry_state, optimizer_parts, start_averages
 
 
-def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.Optimizer:
+def fresh_optimizer(
+    optimizer: keras.optimizers.Optimizer, keep_steps: bool = True
+) -> keras.Optimizer:
     """Makes an optimizer of the same settings without slots.
 
-    The count of steps is kept, so that a learning-rate schedule goes on; so is what
-    is excluded from weight decay. A gradient that is half accumulated is dropped.
+    What is excluded from weight decay is kept. A gradient that is half accumulated is
+    dropped.
 
     Args:
         optimizer: any optimizer, also one that wraps others (`LossScaleOptimizer`,
             `MultiOptimizer`).
+        keep_steps: whether it keeps the count of steps, so that a learning-rate
+            schedule goes on.
 
     Returns:
         A new optimizer, not built yet.
@@ -36,8 +40,9 @@ def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.Optimizer:
             "learning-rate schedule needs get_config). Received: "
             f"{type(optimizer).__name__} ({error}). Compile afterwards instead."
         ) from error
-    for old, new in zip(_step_counts(optimizer), _step_counts(fresh), strict=True):
-        new.assign(old)
+    if keep_steps:
+        for old, new in zip(step_counts(optimizer), step_counts(fresh), strict=True):
+            new.assign(old)
     for old, new in zip(
         optimizer_parts(optimizer), optimizer_parts(fresh), strict=True
     ):
@@ -148,6 +153,18 @@ def slot_bytes(optimizer: keras.Optimizer) -> int:
     )
 
 
+def step_counts(optimizer: keras.Optimizer) -> list[keras.Variable]:
+    """Lists the raw step counts: `iterations` is divided when gradients accumulate.
+
+    Args:
+        optimizer: any optimizer.
+
+    Returns:
+        The count of the optimizer, and those of all that it wraps.
+    """
+    return [v for v in optimizer.variables if v.name == "iteration"]
+
+
 def _bytes_per_item(dtype):
     """Size of one number of a dtype; `bool` has no width in its name."""
     width = re.search(r"\d+", dtype)
@@ -169,11 +186,6 @@ def _build(optimizer, model):
     """Makes slots for what is trainable."""
     optimizer.build(model.trainable_variables)
     start_averages(optimizer)
-
-
-def _step_counts(optimizer):
-    """The raw step counts: `iterations` is divided when gradients accumulate."""
-    return [v for v in optimizer.variables if v.name == "iteration"]
 
 
 def _copy_decay_exclusions(old, new):

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -8,11 +10,13 @@ from kftune.evaluation.plots import (
     plot_changes,
     plot_confusion,
     plot_curves,
+    plot_range_test,
 )
 
 HISTORY = {
     "accuracy": [0.6, 0.7, 0.8],
     "learning_rate": [1e-3, 1e-3, 1e-4],
+    "learning_rate_adamw_1": [1e-4, 1e-4, 1e-5],
     "loss": [0.7, 0.5, 0.4],
     "val_accuracy": [0.65, 0.6, 0.7],
     "val_loss": [0.6, 0.55, 0.58],
@@ -162,3 +166,29 @@ def test_changes_of_one_test_set(tmp_path, figures):
 def test_changes_need_the_same_test_sets(tmp_path, changes):
     with pytest.raises(ValueError, match="the same for all systems"):
         plot_changes(changes, tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("suggestion", [3.2e-4, None])
+def test_a_range_test_is_drawn_over_the_logarithm_of_the_rate(
+    tmp_path, figures, suggestion
+):
+    test = SimpleNamespace(
+        rates=[1e-5, 1e-4, 1e-3, 1e-2],
+        losses=[0.8, 0.7, 0.4, 20.0],
+        smoothed=[np.nan, 0.6, 0.5, np.nan],
+        suggestion=suggestion,
+    )
+    plot_range_test(test, tmp_path / "test.png", title="Reviews")
+    (axes,) = figures[0].axes
+    assert axes.get_xscale() == "log"
+    # From the lowest loss to as far above the first smoothed one, and a twentieth.
+    assert axes.get_ylim() == pytest.approx((0.4 - 0.02, 0.8 + 0.02))
+    assert axes.get_title(loc="left") == "Reviews"
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), test.rates)
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), test.losses)
+    np.testing.assert_array_equal(axes.lines[1].get_ydata(), test.smoothed)
+    marked = [line.get_xdata()[0] for line in axes.lines[2:]]
+    assert marked == ([] if suggestion is None else [suggestion])
+    expected = "" if suggestion is None else "suggestion 3.2e-04"
+    assert axes.get_title(loc="right") == expected
+    assert imread(tmp_path / "test.png").shape[1] == 900

@@ -245,3 +245,13 @@ def test_a_frozen_backbone_is_saved_as_it_was(run_recipe, options, preset, folde
     assert after.freeze_policy == "backbone"
     for a, b in zip(before.get_weights(), after.backbone.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_rates_may_fall_by_depth(run_recipe, options, folder):
+    out = folder / "rates"
+    rates = ["--schedule", "cosine", "--warmup-share", 0.2, "--layer-decay", 0.9]
+    run_recipe("classify_reviews.py", *options, *LEARNING, *rates, "--out", out)
+    results = json.loads((out / "results.json").read_text())
+    assert results["test"]["accuracy"] > 0.9
+    names = ["schedule", "warmup_share", "layer_decay"]
+    assert [results["settings"][name] for name in names] == ["cosine", 0.2, 0.9]

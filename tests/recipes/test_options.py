@@ -19,6 +19,8 @@ RECIPES = Path(__file__).parents[2] / "recipes"
                 "epochs": 0,
                 "batch-size": -4,
                 "learning-rate": 0.0,
+                "warmup-share": 1.5,
+                "layer-decay": 0.0,
                 "weight-decay": -0.01,
                 "dropout": 1.0,
                 "seed": -1,

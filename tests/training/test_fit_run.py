@@ -11,6 +11,7 @@ from kftune.training import (
     overwriting,
     read_history,
 )
+from kftune.tuning import ScaledRates
 
 pytestmark = pytest.mark.backend
 
@@ -171,3 +172,23 @@ def test_it_ends_with_the_mean_of_the_best_epochs(tmp_path):
         np.testing.assert_array_equal(received, expected)
     with pytest.raises(ValueError, match="keep at least 1 epoch"):
         run(tmp_path / "none", rate=0.1, epochs=1, averaged=0)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_plateau_callback_beside_a_schedule_is_refused_at_once(tmp_path, scaled):
+    plateau = keras.callbacks.ReduceLROnPlateau("loss")
+    rate = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
+    model = make_model(0.1)
+    optimizer = keras.optimizers.SGD(rate)
+    if scaled:
+        optimizer = ScaledRates(optimizer, {".*bias": 0.5})
+    model.compile(optimizer, "mse", jit_compile=False)
+    name = type(optimizer).__name__
+    with pytest.raises(ValueError, match=f"Plateau can lower.*a schedule in {name}"):
+        fit_run(model, None, None, tmp_path, epochs=1, callbacks=[plateau])
+
+
+def test_a_plateau_callback_beside_a_float_is_taken(tmp_path):
+    plateau = keras.callbacks.ReduceLROnPlateau("loss")
+    _, epochs, _ = run(tmp_path, 0.1, 1, callbacks=[plateau])
+    assert epochs == 1

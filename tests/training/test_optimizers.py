@@ -72,6 +72,16 @@ def test_the_rate_rises_for_a_tenth_of_the_steps_and_gradients_are_clipped(
     assert optimizer.weight_decay == 0.01
 
 
+def test_another_schedule_and_warmup_are_taken(make_backbone):
+    optimizer = adamw(make_backbone("GPT2"), 0.5, 100, schedule="cosine", warmup=0.2)
+    schedule = optimizer.get_config()["learning_rate"]
+    assert schedule["class_name"] == "CosineDecay"
+    assert (schedule["config"]["warmup_steps"], schedule["config"]["decay_steps"]) == (
+        20,
+        80,
+    )
+
+
 def test_an_optimizer_in_use_is_refused(make_backbone):
     model = make_backbone("GPT2")
     optimizer = keras.optimizers.AdamW()

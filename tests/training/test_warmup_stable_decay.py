@@ -15,13 +15,6 @@ def test_rates_lie_on_the_trapezium():
     np.testing.assert_allclose(rates, expected, atol=1e-7)
 
 
-def test_linear_has_no_constant_part():
-    schedule = WarmupStableDecay.linear(0.2, total_steps=50, warmup=0.1)
-    expected = np.interp(np.arange(51), [0, 5, 50], [0.0, 0.2, 0.0])
-    rates = [float(schedule(step)) for step in range(51)]
-    np.testing.assert_allclose(rates, expected, atol=1e-7)
-
-
 def test_without_warmup_and_decay_it_is_constant_to_the_end():
     schedule = WarmupStableDecay(0.2, total_steps=5)
     rates = [float(schedule(step)) for step in range(7)]
