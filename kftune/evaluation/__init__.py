@@ -20,6 +20,7 @@ from kftune.evaluation.plots import (
 )
 from kftune.evaluation.results import write_results
 from kftune.evaluation.score_systems import SystemScores, score_systems
+from kftune.evaluation.search_plots import plot_importance, plot_slices
 from kftune.evaluation.split_report import SplitReport, report_splits
 from kftune.evaluation.translation import (
     TranslationScores,
@@ -46,7 +47,9 @@ __all__ = [
     "plot_changes",
     "plot_confusion",
     "plot_curves",
+    "plot_importance",
     "plot_range_test",
+    "plot_slices",
     "predict_majority",
     "predict_naive_bayes",
     "report_splits",

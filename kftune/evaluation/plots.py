@@ -55,7 +55,7 @@ def plot_curves(
         figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True
     ):
         _draw_metric(axes, history, metric, best_epoch)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_confusion(confusion, names, path, *, title="Confusion matrix"):
@@ -99,7 +99,7 @@ def plot_confusion(confusion, names, path, *, title="Confusion matrix"):
     bar = figure.colorbar(image, shrink=0.6, aspect=25, format=PercentFormatter(1, 0))
     bar.set_label("share of the true class", color=TEXT)
     bar.outline.set_visible(False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_changes(changes, path, *, title="Changes", unit="BLEU", unsure=()):
@@ -146,7 +146,7 @@ def plot_changes(changes, path, *, title="Changes", unit="BLEU", unsure=()):
             bar.set_alpha(0.35 if (system, test) in set(unsure) else 1.0)
     _label_changes(axes, list(changes), unit, pale=bool(unsure))
     axes.set_title(title, color=TEXT, fontsize=13, pad=12, parse_math=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_range_test(test, path, *, title="Learning-rate range test"):
@@ -181,7 +181,7 @@ def plot_range_test(test, path, *, title="Learning-rate range test"):
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(framealpha=0.9, edgecolor="none", labelcolor=TEXT)
     axes.set_title(title, loc="left", color=TEXT, fontsize=13, parse_math=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _leave_out_divergence(axes, losses, smoothed):
@@ -288,7 +288,12 @@ def _shortened(name, most=40):
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
-def _save(figure, path):
-    """Writes the figure as PNG, whole or not at all."""
+def save_figure(figure, path):
+    """Writes a figure as PNG, whole or not at all.
+
+    Args:
+        figure: `matplotlib.figure.Figure`.
+        path: `str` or `Path` of the file.
+    """
     with write_aside(path) as aside:
         figure.savefig(aside, format="png", dpi=150, facecolor="white")

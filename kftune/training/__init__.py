@@ -20,6 +20,7 @@ from kftune.training.optimizers import adamw, muon, spare_bias_and_norm
 from kftune.training.overwriting import overwriting
 from kftune.training.pair_batches import pair_batches
 from kftune.training.pretraining_rows import PretrainingRows, passages_alone
+from kftune.training.read_space import read_space
 from kftune.training.run_checkpoint import RunCheckpoint
 from kftune.training.run_folder import (
     BEST_WEIGHTS,
@@ -32,11 +33,13 @@ from kftune.training.run_folder import (
 )
 from kftune.training.sample_callback import SampleCallback
 from kftune.training.score_callback import ScoreCallback
+from kftune.training.search import search
 from kftune.training.split_batches import split_batches
 from kftune.training.standard_callbacks import standard_callbacks
 from kftune.training.stop_on_divergence import StopOnDivergence
 from kftune.training.teacher import Teacher, embeddings_from_teacher
 from kftune.training.tokens_per_second import TokensPerSecond
+from kftune.training.trial_callback import TrialCallback, in_trial
 from kftune.training.warmup_stable_decay import WarmupStableDecay
 
 __all__ = [
@@ -56,6 +59,7 @@ __all__ = [
     "StopOnDivergence",
     "Teacher",
     "TokensPerSecond",
+    "TrialCallback",
     "WarmupStableDecay",
     "adamw",
     "average_weights",
@@ -64,6 +68,7 @@ __all__ = [
     "compile_translation",
     "embeddings_from_teacher",
     "fit_run",
+    "in_trial",
     "learning_rate_range_test",
     "make_schedule",
     "muon",
@@ -74,6 +79,8 @@ __all__ = [
     "passages_alone",
     "read_finished",
     "read_history",
+    "read_space",
+    "search",
     "spare_bias_and_norm",
     "split_batches",
     "standard_callbacks",

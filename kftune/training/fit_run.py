@@ -11,6 +11,7 @@ from kftune.training.run_checkpoint import RunCheckpoint
 from kftune.training.run_folder import AVERAGES, BEST_WEIGHTS, CHECKPOINTS
 from kftune.training.standard_callbacks import standard_callbacks
 from kftune.training.stop_on_divergence import StopOnDivergence
+from kftune.training.trial_callback import TrialCallback
 
 
 def fit_run(
@@ -31,6 +32,7 @@ def fit_run(
 
     A run that was killed at any moment ends as if it had not been, see `RunCheckpoint`.
     One whose training was done when it was killed trains nothing.
+    Within a trial of `search` it reports each epoch, see `TrialCallback`.
 
     Args:
         model: compiled `keras.Model`.
@@ -72,7 +74,7 @@ def fit_run(
         best = averages[0].path
     first_step = FirstStepTime()
     standard = standard_callbacks(folder, monitor, mode, patience)
-    kept = [StopOnDivergence(train), *callbacks, *averages, *standard]
+    kept = [StopOnDivergence(train), *callbacks, TrialCallback(), *averages, *standard]
     data = train if hasattr(train, "restore") else None
     # Last: an epoch that is in the checkpoint has left all its other traces.
     checkpoint = RunCheckpoint(folder / CHECKPOINTS, kept, data, save_freq)

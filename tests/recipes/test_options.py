@@ -84,6 +84,7 @@ RECIPES = Path(__file__).parents[2] / "recipes"
                 "seed": -1,
             },
         ),
+        ("search.py", {"trials": 0, "workers": 0, "seed": -1}),
         (
             "serve_translation.py",
             {"max-length": 2, "num-beams": 0},
