@@ -72,7 +72,7 @@ def main(
     settings = dict(locals())
     kftune.training.use_compilation_cache()
     options = {k: v for k, v in settings.items() if k not in ("regimes", "out")}
-    general = kftune.data.read(general_test)
+    general = kftune.data.read_pairs([general_test])
     check(preset, regimes, general)
     splits = read_splits(corpora, language, general, split_seed)
     tests = {"in domain": splits.pop("test"), "general": general}
