@@ -1,10 +1,16 @@
 """Files that are whole or absent, and the folder in which downloads are kept."""
 
 import contextlib
+import errno
 import os
+import re
 import secrets
 import shutil
 from pathlib import Path, PurePosixPath, PureWindowsPath
+
+# No space left, a quota, and a limit of the size of a file.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_ASIDE = re.compile(r"\.[0-9a-f]{12}-.+")
 
 
 @contextlib.contextmanager
@@ -24,6 +30,8 @@ def write_aside(path):
 
     Raises:
         FileNotFoundError: if the block ended without writing anything.
+        OSError: if there is no space left, whatever the writer raised then; says that
+            `path` is as it was.
 
     Example:
     ```python
@@ -42,8 +50,27 @@ def write_aside(path):
                 f"write_aside. Received nothing at {aside}."
             )
         _replace(aside, path)
+    except (OSError, RuntimeError) as error:
+        if number := _full_disk(error):
+            raise OSError(
+                number,
+                f"Expected space to write {path}. Received: {os.strerror(number)}. "
+                "What stood there before is as it was: make room and start again",
+            ) from error
+        raise
     finally:
         _remove(aside)
+
+
+def remove_asides(folder):
+    """Removes what a killed process was writing aside in a folder.
+
+    Args:
+        folder: `str` or `Path` in which nobody is writing; may be missing.
+    """
+    for path in Path(folder).glob(".*"):
+        if _ASIDE.fullmatch(path.name):
+            _remove(path)
 
 
 def inside(folder, name):
@@ -112,6 +139,13 @@ def _replace(aside, path):
         os.replace(old, path)
         raise
     _remove(old)
+
+
+def _full_disk(error):
+    """The number of an error that means a full disk; HDF5 tells it in its message."""
+    told = re.search(r"errno = (\d+)", str(error))
+    number = int(told[1]) if told else getattr(error, "errno", None)
+    return number if number in _FULL else None
 
 
 def _remove(path):

@@ -8,12 +8,12 @@ is scored on messages that no training saw (in domain) and on a general test set
 shows what is forgotten. Regimes are policies of docs/freezing.md. --out then holds
 results.json with a table, changes.png, in_domain.tsv and general.tsv with all
 translations, and a folder for each regime: model/, a preset folder, results.json,
-history.csv, curves.png and logs for TensorBoard. A run that was stopped goes on, and
-keeps the regimes that ended.
+history.csv, curves.png and logs for TensorBoard. The same command goes on with a run
+that was stopped, also with more --regimes, and keeps those that ended; --overwrite
+makes all of them anew.
 """
 
 import re
-import shutil
 from pathlib import Path
 
 import datasets
@@ -45,7 +45,7 @@ def main(
     num_beams: types.PositiveInt = 4,
     seed: types.Seed = 0,
     split_seed: types.Seed = 0,
-    out: Path = Path("runs/adapt_translation"),
+    out: types.RunFolder = Path("runs/adapt_translation"),
 ):
     """Read, split by message; for each regime load, freeze, fit, translate; score.
 
@@ -72,12 +72,12 @@ def main(
     settings = dict(locals())
     kftune.training.use_compilation_cache()
     options = {k: v for k, v in settings.items() if k not in ("regimes", "out")}
-    general = kftune.data.read(general_test)
+    general = kftune.data.read_pairs([general_test])
     check(preset, regimes, general)
     splits = read_splits(corpora, language, general, split_seed)
     tests = {"in domain": splits.pop("test"), "general": general}
 
-    kftune.training.open_runs(out)
+    kftune.training.open_runs(out, settings, may_differ=["regimes"])
     systems = {}
     for regime in (UNADAPTED, *regimes):
         folder = out / re.sub(r"\W+", "_", regime)
@@ -133,10 +133,7 @@ def adapt(options, folder, splits, tests):
     """Load, freeze, fit, save; translate the test sets."""
     regime = options["regime"]
     keras.utils.set_random_seed(options["seed"])
-    if regime.startswith("lora"):
-        # A backup has the factors merged into the weights, and zeros would not learn.
-        shutil.rmtree(folder / "backup", ignore_errors=True)
-    kftune.training.open_run(folder, options, may_differ=["epochs", "patience"])
+    kftune.training.open_run(folder, options)
 
     length = options["max_length"]
     task = kftune.models.TransformerSeq2SeqLM.from_preset(
@@ -159,13 +156,15 @@ def adapt(options, folder, splits, tests):
         )
         for name, rows in tests.items()
     }
-    return kftune.evaluation.write_results(
+    results = kftune.evaluation.write_results(
         folder / "results.json",
         settings=options,
         trained=trained,
         seconds=seconds,
         translations=translations,
     )
+    kftune.training.close_run(folder)
+    return results
 
 
 def language_code(task, options):
@@ -192,7 +191,7 @@ def fit(task, splits, folder, code, options):
     bleu = kftune.evaluation.translation_scorer(
         splits["validation"], target_language=code
     )
-    _, seconds = kftune.training.fit_run(
+    history, seconds = kftune.training.fit_run(
         task,
         batches["train"],
         batches["validation"],
@@ -202,9 +201,9 @@ def fit(task, splits, folder, code, options):
         monitor="val_bleu",
         callbacks=[kftune.training.ScoreCallback(bleu)],
     )
-    history = kftune.training.read_history(folder)
+    print(kftune.evaluation.describe_overfitting(history.history))
     kftune.evaluation.plot_curves(
-        history, folder / "curves.png", monitor="val_bleu", mode="max"
+        history.history, folder / "curves.png", monitor="val_bleu", mode="max"
     )
     return seconds["fit"]
 

@@ -9,7 +9,8 @@
 With the defaults: GPT-2 (`gpt2_tiny_en`) on 12,800 sentences of film critics, about 5
 minutes on 2 cores. What it reaches stands in docs/results.md. Under --out it writes
 results.json, history.csv, curves.png, confusion.png, logs for TensorBoard and model/, a
-preset folder. A run that was stopped goes on from its last whole epoch.
+preset folder. The same command goes on with a run that was stopped, and ends as if it
+had not been; --overwrite makes a run anew. See docs/resuming.md.
 """
 
 import time
@@ -43,7 +44,7 @@ def main(
     pretrained: bool = True,
     seed: types.Seed = 0,
     split_seed: types.Seed = 0,
-    out: Path = Path("runs/classify_reviews"),
+    out: types.RunFolder = Path("runs/classify_reviews"),
 ):
     """Read, clean, split, build, freeze, compile, fit, evaluate, save.
 
@@ -82,7 +83,7 @@ def main(
     names = kftune.data.class_names(splits["train"])
     report = kftune.evaluation.report_splits(splits)
     print(report)
-    kftune.training.open_run(out, settings, may_differ=["out"])
+    kftune.training.open_run(out, settings)
 
     task = kftune.models.TextClassifier.from_preset(
         preset, label_names=names, dropout=dropout, load_weights=pretrained
@@ -109,6 +110,9 @@ def main(
     if kftune.training.in_trial():  # recipes/search.py must not choose by test scores
         return
 
+    overfitting = kftune.evaluation.describe_overfitting(history.history)
+    print(overfitting)
+
     scores = evaluate(task, batches["test"], splits["test"]["label"])
     baselines = kftune.evaluation.score_baselines(splits["train"], splits["test"])
     print(f"{scores}\nBaselines: {baselines}")
@@ -123,7 +127,9 @@ def main(
         test={"accuracy": scores.accuracy, "macro_f1": scores.macro_f1},
         baselines=baselines,
         data=report.summary(),
+        overfitting=overfitting,
     )
+    kftune.training.close_run(out)
     print(f"Written to {out}: results.json, curves.png, confusion.png, model/")
 
 

@@ -9,8 +9,8 @@ The preset's encoder stays, frozen unless told otherwise; the decoder, its vocab
 and the output are new. A model of the same size and vocabularies that starts from
 random weights is trained beside it on the same pairs. --out then holds results.json
 with a table, test.tsv with both translations, and a folder for each: model/, a preset
-folder, results.json, history.csv, curves.png and logs for TensorBoard. A run that was
-stopped goes on.
+folder, results.json, history.csv, curves.png and logs for TensorBoard. The same command
+goes on with a run that was stopped; --overwrite makes a run anew.
 """
 
 from pathlib import Path
@@ -45,7 +45,7 @@ def main(
     patience: types.PositiveInt = 5,
     num_beams: types.PositiveInt = 4,
     seed: types.Seed = 0,
-    out: Path = Path("runs/new_language"),
+    out: types.RunFolder = Path("runs/new_language"),
 ):
     """Read, train a vocabulary; twice: build, freeze, fit, translate; score.
 
@@ -76,7 +76,7 @@ def main(
     targets = splits["train"]["target"]
     tokenizer = kftune.models.train_marian_tokenizer(targets, targets, vocabulary_size)
 
-    kftune.training.open_runs(out)
+    kftune.training.open_runs(out, settings)
     options = {name: value for name, value in settings.items() if name != "out"}
     systems = {}
     for system in (SCRATCH, PRESET):
@@ -127,7 +127,7 @@ def read_splits(train, validation, test, language, seed):
 def train_system(options, folder, tokenizer, splits, tests):
     """Build, freeze, fit, save; translate the test pairs."""
     keras.utils.set_random_seed(options["seed"])
-    kftune.training.open_run(folder, options, may_differ=["epochs", "patience"])
+    kftune.training.open_run(folder, options)
     length = options["max_length"]
     trained_before = kftune.models.TransformerSeq2SeqLM.from_preset(
         options["preset"],
@@ -147,7 +147,7 @@ def train_system(options, folder, tokenizer, splits, tests):
     seconds = fit(task, splits, folder, options)
     task.save_to_preset(folder / "model")
     task.compile(sampler=kftune.decoding.BeamSearch(options["num_beams"]))
-    return kftune.evaluation.write_results(
+    results = kftune.evaluation.write_results(
         folder / "results.json",
         settings=options,
         trained=report.trained_share,
@@ -157,6 +157,8 @@ def train_system(options, folder, tokenizer, splits, tests):
             for name, rows in tests.items()
         },
     )
+    kftune.training.close_run(folder)
+    return results
 
 
 def fit(task, splits, folder, options):
@@ -170,7 +172,7 @@ def fit(task, splits, folder, options):
     )
     kftune.training.compile_translation(task, rate, options["label_smoothing"])
     bleu = kftune.evaluation.translation_scorer(splits["validation"])
-    _, seconds = kftune.training.fit_run(
+    history, seconds = kftune.training.fit_run(
         task,
         batches["train"],
         batches["validation"],
@@ -180,9 +182,9 @@ def fit(task, splits, folder, options):
         monitor="val_bleu",
         callbacks=[kftune.training.ScoreCallback(bleu)],
     )
-    history = kftune.training.read_history(folder)
+    print(kftune.evaluation.describe_overfitting(history.history))
     kftune.evaluation.plot_curves(
-        history, folder / "curves.png", monitor="val_bleu", mode="max"
+        history.history, folder / "curves.png", monitor="val_bleu", mode="max"
     )
     return seconds["fit"]
 

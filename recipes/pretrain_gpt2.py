@@ -5,8 +5,9 @@
 
 --corpora names the texts under --folder. --teacher is a classifier of criticism and
 praise that recipes/classify_reviews.py has fine-tuned; without it the language model is
-trained alone. A run that was stopped goes on from its last whole epoch. docs/presets.md
-tells how the shipped preset was made.
+trained alone. The same command goes on with a run that was stopped, and with more
+--epochs with one that has ended; --overwrite makes a run anew. docs/presets.md tells
+how the shipped preset was made.
 """
 
 import functools
@@ -37,7 +38,7 @@ def main(
     learning_rate: types.PositiveFloat = 2e-3,
     dropout: types.DropoutRate = 0.1,
     seed: types.Seed = 0,
-    out: Path = Path("runs/gpt2_tiny_en"),
+    out: types.RunFolder = Path("runs/gpt2_tiny_en"),
 ):
     """Read, train a vocabulary, build, ask the teacher, compile, fit, save.
 
@@ -45,7 +46,7 @@ def main(
         corpora: YAML list of corpora, see `kftune.data.PretrainingCorpus`.
         folder: where their files are.
         teacher: preset folder of a classifier, or nothing.
-        epochs: of `epoch_steps` each; after each one is a backup and a scoring.
+        epochs: of `epoch_steps` each; after each one is a scoring and a checkpoint.
         decay_epochs: the last ones, in which the learning rate falls to 0.
         epoch_steps: optimizer steps an epoch.
         max_tokens: tokens a step, padding included.
@@ -57,7 +58,7 @@ def main(
         learning_rate: peak of Muon (matrices) and AdamW (the rest).
         dropout: of the saved preset, for fine-tuning; pretraining uses none.
         seed: of everything random.
-        out: folder for vocabulary, backups, history.csv, results.json and preset/.
+        out: folder for vocabulary, checkpoints, history.csv, results.json and preset/.
     """
     settings = dict(locals())
     kftune.training.use_compilation_cache()
@@ -69,9 +70,7 @@ def main(
 
     plans = kftune.data.load_corpora(corpora)
     passages = kftune.data.read_pretraining_corpora(plans, folder)
-    resumed = kftune.training.open_run(
-        out, settings, may_differ=["epochs", "decay_epochs", "out"]
-    )
+    resumed = kftune.training.open_run(out, settings, ["epochs", "decay_epochs"])
     tokenizer = get_tokenizer(passages, vocabulary_size, out / "vocabulary", resumed)
 
     backbone = kftune.models.GPT2Backbone(
@@ -126,21 +125,22 @@ def ask(teacher, passages, plans, tokenizer, backbone):
 
 def fit(model, data, score, epochs, out):
     """Train, or go on where a run was stopped, with a score after each epoch."""
-    model.fit(
-        data,
-        epochs=epochs,
-        shuffle=False,
-        callbacks=[
-            kftune.training.DataPosition(data),
-            kftune.training.FirstStepTime(),
-            kftune.training.ScoreCallback(score, prefix="perplexity_"),
-            kftune.training.TokensPerSecond(data),
-            keras.callbacks.CSVLogger(out / "history.csv", append=True),
-            keras.callbacks.BackupAndRestore(
-                out / "backup", double_checkpoint=True, delete_checkpoint=False
-            ),
-        ],
+    callbacks = [
+        kftune.training.DataPosition(data),
+        kftune.training.StopOnDivergence(),
+        kftune.training.FirstStepTime(),
+        kftune.training.ScoreCallback(score, prefix="perplexity_"),
+        kftune.training.TokensPerSecond(data),
+        keras.callbacks.CSVLogger(out / "history.csv", append=True),
+    ]
+    checkpoint = kftune.training.RunCheckpoint(
+        out / kftune.training.CHECKPOINTS, callbacks
     )
+    callbacks.append(checkpoint)
+    for begin, end in checkpoint.ranges(epochs):
+        model.fit(
+            data, initial_epoch=begin, epochs=end, shuffle=False, callbacks=callbacks
+        )
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ lines: a source, a tab, its translation. One model in Marian's format learns bot
 directions; a tag before the source, `>>de<<`, tells it the language of the target.
 Under --out come preset/, whose weights take two bytes each, marian/ for transformers
 and CTranslate2, results.json with test scores and floors, the test translations,
-history.csv, curves.png and logs for TensorBoard. A run that was stopped goes on from
-its last whole epoch. docs/presets.md has the model card.
+history.csv, curves.png and logs for TensorBoard. The same command goes on with a run
+that was stopped; --overwrite makes a run anew. docs/presets.md has the model card.
 """
 
 import time
@@ -46,7 +46,7 @@ def main(
     scored_pairs: types.PositiveInt = 150,
     num_beams: types.PositiveInt = 5,
     seed: types.Seed = 0,
-    out: Path = Path("runs/transformer_tiny_en_de"),
+    out: types.RunFolder = Path("runs/transformer_tiny_en_de"),
 ):
     """Read, clean, train a vocabulary, build, compile, fit, average, score, save.
 
@@ -82,9 +82,7 @@ def main(
     splits = read_splits(folder, languages)
     texts = datasets.concatenate_datasets([*splits["train"].values()])
     splits = {name: kftune.data.both_directions(rows) for name, rows in splits.items()}
-    resumed = kftune.training.open_run(
-        out, settings, may_differ=["out", "epochs", "patience"]
-    )
+    resumed = kftune.training.open_run(out, settings, ["epochs", "patience"])
 
     codes = sorted({code for pair in languages for code in pair})
     tokenizer = get_tokenizer(
@@ -130,6 +128,7 @@ def main(
         test=scores,
         floors=floors,
     )
+    kftune.training.close_run(out)
     print(f"Written to {out}: results.json, translations.*.tsv, preset/, marian/")
 
 
@@ -183,7 +182,7 @@ def fit(task, batches, scored, out, **limits):
         {names: rows.select([0]) for names, rows in scored.items()}
     )
     samples = kftune.training.SampleCallback(type(task).generate, shown["source"][:])
-    _, seconds = kftune.training.fit_run(
+    history, seconds = kftune.training.fit_run(
         task,
         batches["train"],
         batches["validation"],
@@ -192,9 +191,9 @@ def fit(task, batches, scored, out, **limits):
         callbacks=[kftune.training.ScoreCallback(bleu), samples],
         **limits,
     )
-    history = kftune.training.read_history(out)
+    print(kftune.evaluation.describe_overfitting(history.history))
     kftune.evaluation.plot_curves(
-        history, out / "curves.png", monitor="val_bleu", mode="max"
+        history.history, out / "curves.png", monitor="val_bleu", mode="max"
     )
     return seconds
 

@@ -4,7 +4,8 @@
 
 It learns criticism and praise from the labelled passages of the corpora that
 recipes/pretrain_gpt2.py reads, and that recipe then asks it about all opinions. Writes
-results.json and model/, a preset folder, under --out.
+results.json, history.csv and model/, a preset folder, under --out. The same command
+goes on with a run that was stopped; --overwrite makes a run anew.
 """
 
 from pathlib import Path
@@ -28,9 +29,10 @@ def main(
     least_words: types.NonNegativeInt = 4,
     max_tokens: types.PositiveInt = 1024,
     sequence_length: Annotated[int, types.at_least(3)] = 96,
+    save_steps: types.PositiveInt = 200,
     learning_rate: types.PositiveFloat = 6e-5,
     seed: types.Seed = 0,
-    out: Path = Path("runs/teacher"),
+    out: types.RunFolder = Path("runs/teacher"),
 ):
     """Read, choose, build, compile, fit, evaluate, save.
 
@@ -43,6 +45,7 @@ def main(
             about them.
         max_tokens: tokens a step, padding included.
         sequence_length: the most tokens of a passage.
+        save_steps: steps from one checkpoint to the next.
         learning_rate: peak of AdamW's; rises over a tenth of the steps, falls to 0.
         seed: of the choice, the head and the order.
         out: folder for all that is written.
@@ -54,6 +57,7 @@ def main(
     plans = kftune.data.load_corpora(corpora)
     passages = kftune.data.read_pretraining_corpora(plans, folder)
     splits = choose(passages.shuffle(seed), examples, least_words)
+    kftune.training.open_run(out, settings, may_differ=["save_steps"])
 
     task = kftune.models.TextClassifier.from_preset(
         preset, label_names=["criticism", "praise"], sequence_length=sequence_length
@@ -64,8 +68,14 @@ def main(
     print(batches["train"])
     optimizer = kftune.training.adamw(task, learning_rate, len(batches["train"]))
     task.compile(optimizer, jit_compile=kftune.training.choose_jit_compile())
-    first_step = kftune.training.FirstStepTime()
-    task.fit(batches["train"], shuffle=False, callbacks=[first_step])
+    kftune.training.fit_run(
+        task,
+        batches["train"],
+        batches["validation"],
+        out,
+        epochs=1,
+        save_freq=save_steps,
+    )
 
     accuracy = evaluate(task, batches["validation"], splits["validation"])
     print(f"Accuracy on held-out passages: {accuracy}")
@@ -73,6 +83,7 @@ def main(
     kftune.evaluation.write_results(
         out / "results.json", settings=settings, validation={"accuracy": accuracy}
     )
+    kftune.training.close_run(out)
 
 
 def choose(passages, examples, least_words):

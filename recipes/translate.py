@@ -6,8 +6,8 @@
 A small Transformer in Marian's format: --out then holds model/, a preset folder, and
 marian/, a Hugging Face folder that transformers and CTranslate2 take. Beside them are
 results.json, history.csv, curves.png, translations.tsv and logs for TensorBoard. What
-it reaches stands in docs/results.md. A run that was stopped goes on from its last whole
-epoch.
+it reaches stands in docs/results.md. The same command goes on with a run that was
+stopped; --overwrite makes a run anew.
 """
 
 import time
@@ -46,7 +46,7 @@ def main(
     averaged: types.PositiveInt = 10,
     num_beams: types.PositiveInt = 5,
     seed: types.Seed = 0,
-    out: Path = Path("runs/translate"),
+    out: types.RunFolder = Path("runs/translate"),
 ):
     """Read, clean, train a vocabulary, build, compile, fit, average, score, save.
 
@@ -87,7 +87,7 @@ def main(
     pairs["train"], _ = kftune.data.clean_pairs(
         pairs["train"], languages=(source, target)
     )
-    may_differ = ["out", "epochs", "decay_epochs", "patience"]
+    may_differ = ["epochs", "decay_epochs", "patience"]
     kftune.training.open_run(out, settings, may_differ)
 
     tokenizer = kftune.models.train_marian_tokenizer(
@@ -141,6 +141,7 @@ def main(
         times={**seconds, "all": time.perf_counter() - started},
         test=scores,
     )
+    kftune.training.close_run(out)
     print(f"Written to {out}: results.json, translations.tsv, model/, marian/")
 
 
@@ -150,7 +151,7 @@ def fit(task, batches, validation, out, **options):
     samples = kftune.training.SampleCallback(
         type(task).generate, validation["source"][:3]
     )
-    _, seconds = kftune.training.fit_run(
+    history, seconds = kftune.training.fit_run(
         task,
         batches["train"],
         batches["validation"],
@@ -159,9 +160,9 @@ def fit(task, batches, validation, out, **options):
         callbacks=[kftune.training.ScoreCallback(bleu), samples],
         **options,
     )
-    history = kftune.training.read_history(out)
+    print(kftune.evaluation.describe_overfitting(history.history))
     kftune.evaluation.plot_curves(
-        history, out / "curves.png", monitor="val_bleu", mode="max"
+        history.history, out / "curves.png", monitor="val_bleu", mode="max"
     )
     return seconds
 

@@ -1,11 +1,19 @@
+import errno
+import multiprocessing
 import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
+from small_disk import small_disk
 
-from kftune.files import inside, keras_cache, write_aside
+from kftune.files import inside, keras_cache, remove_asides, write_aside
+
+FULL = r"Expected space to write .*weights\. Received: File too large.* make room"
 
 
 def test_a_file_appears_only_when_the_block_has_ended(tmp_path):
@@ -27,6 +35,76 @@ def test_an_error_keeps_the_old_file_and_leaves_nothing_behind(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["results.json"]
+
+
+def write_text(path):
+    path.write_text("x" * 50_000)
+
+
+def write_hdf5(path):
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=np.zeros(50_000))
+
+
+def write_hdf5_on_small_disk(path):
+    with small_disk(20_000), write_aside(path) as aside:
+        write_hdf5(aside)
+
+
+def write_folder(path):
+    path.mkdir()
+    np.savez(path / "x.npz", x=np.zeros(50_000))
+
+
+@pytest.mark.parametrize("write", [write_text, write_folder])
+def test_a_full_disk_is_told_and_costs_nothing(write, tmp_path):
+    path = tmp_path / "weights"
+    path.write_text("old")
+    raising = pytest.raises(OSError, match=FULL)
+    with small_disk(20_000), raising as raised, write_aside(path) as aside:
+        write(aside)
+    assert raised.value.errno == errno.EFBIG
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["weights"]
+
+
+def test_hdf5_tells_a_full_disk_in_its_own_way(tmp_path):
+    path = tmp_path / "weights"
+    path.write_text("old")
+    # HDF5 can crash a process in which it could not write, files later.
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(1, context) as process:
+        written = process.submit(write_hdf5_on_small_disk, path)
+        with pytest.raises(OSError, match=FULL):
+            written.result()
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["weights"]
+
+
+def test_other_errors_are_raised_as_they_are(tmp_path):
+    raising = pytest.raises(RuntimeError, match="^errno = 5$")
+    with raising, write_aside(tmp_path / "weights"):
+        raise RuntimeError("errno = 5")
+
+
+def test_what_a_killed_process_wrote_aside_is_removed(tmp_path):
+    program = """
+import os, signal, sys
+from kftune.files import write_aside
+
+with write_aside(sys.argv[1]) as aside:
+    aside.mkdir()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    for name in (".hidden", ".0123456789ab", "abcdef012345-model"):
+        (tmp_path / name).mkdir()
+    subprocess.run([sys.executable, "-c", program, tmp_path / "model"], check=False)
+    assert len(os.listdir(tmp_path)) == 4
+    remove_asides(tmp_path)
+    remove_asides(tmp_path / "missing")
+    assert sorted(os.listdir(tmp_path)) == [
+        *(".0123456789ab", ".hidden", "abcdef012345-model")
+    ]
 
 
 def test_a_folder_replaces_a_folder_whole(tmp_path):

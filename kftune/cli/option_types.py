@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 
@@ -33,6 +34,18 @@ class Limits:
         return self.text
 
 
+@dataclasses.dataclass(frozen=True, repr=False)
+class OfRun:
+    """Marks the option that is the folder of a run, which `open_run` makes ready.
+
+    A recipe with such an option goes on if it was stopped, tells so if it has ended,
+    and has the switch `--overwrite`.
+    """
+
+    def __repr__(self):
+        return "folder of a run"
+
+
 def positive_int(text):
     """Reads a number of 1 or more from the command line; a `type` for `argparse`."""
     number = int(text)
@@ -53,4 +66,5 @@ NonNegativeFloat = Annotated[float, at_least(0)]
 Share = Annotated[float, Limits("from 0 to 1", lambda x: 0 <= x <= 1)]
 LayerDecay = Annotated[float, Limits("more than 0, at most 1", lambda x: 0 < x <= 1)]
 DropoutRate = Annotated[float, Limits("from 0 to below 1", lambda x: 0 <= x < 1)]
+RunFolder = Annotated[Path, OfRun()]
 Seed = Annotated[int, Limits("from 0 to 2**32 - 1", lambda n: 0 <= n < 2**32)]

@@ -6,7 +6,9 @@ import typing
 
 import jsonargparse
 
-from kftune.cli.option_types import Limits
+from kftune.cli.option_types import Limits, OfRun
+from kftune.training.overwriting import overwriting
+from kftune.training.run_folder import read_finished
 
 
 def run_recipe(main, argv=None):
@@ -19,12 +21,16 @@ def run_recipe(main, argv=None):
     `--config FILE.yaml` holds options by name; options behind it win. A number outside
     its limits (`kftune.cli.option_types`) is an error before the function is called.
 
+    If an option of the function is a `RunFolder`, a run in it that has ended with the
+    same options is told of and left alone: the function is not called. The switch
+    `--overwrite` makes it anew, and discards one that was stopped.
+
     Args:
         main: function with typed arguments that all have defaults.
         argv: list of str; `None` takes the process's own arguments.
 
     Returns:
-        What `main` returns.
+        What `main` returns; `None` if it was not called.
 
     Raises:
         SystemExit: with status 2 and a message on the standard error, if options are
@@ -38,7 +44,16 @@ def run_recipe(main, argv=None):
     run_recipe(main, ["--epochs", "5"])  # 5
     ```
     """
-    return main(**read_options(main, argv))
+    options, overwrite = _read(main, argv)
+    folders = [options[name] for name in _folders_of_runs(main)]
+    if not overwrite and any(read_finished(folder, options) for folder in folders):
+        print(
+            f"{folders[0]}: finished already with these options, see results.json "
+            "there. --overwrite makes it anew."
+        )
+        return None
+    with overwriting(overwrite):
+        return main(**options)
 
 
 def read_options(main, argv=None):
@@ -54,13 +69,28 @@ def read_options(main, argv=None):
     Raises:
         SystemExit: as `run_recipe`.
     """
+    return _read(main, argv)[0]
+
+
+def _read(main, argv):
+    """The arguments of `main`, and whether `--overwrite` was given."""
     parser = jsonargparse.auto_parser(main, as_positional=False)
+    switches = _options(main, bool)
+    if _folders_of_runs(main):
+        parser.add_argument(
+            "--overwrite",
+            type=bool,
+            default=False,
+            help="discard the run that is in the folder, stopped or ended",
+        )
+        switches.append("--overwrite")
     argv = sys.argv[1:] if argv is None else argv
-    argv = _with_flags([_underscored(part) for part in argv], _options(main, bool))
+    argv = _with_flags([_underscored(part) for part in argv], switches)
     argv = _with_lists(argv, _options(main, list))
     parsed = parser.parse_args(argv)
     options = parser.instantiate(parsed).as_dict()
     options.pop("config")
+    overwrite = options.pop("overwrite", False)
     wrong = [
         f"--{name.replace('_', '-')}: expected {limits}. Received: {options[name]}"
         for name, limits in _limits(main)
@@ -68,15 +98,25 @@ def read_options(main, argv=None):
     ]
     if wrong:
         parser.error("; ".join(wrong))
-    return options
+    return options, overwrite
 
 
 def _limits(main):
     """The options of a function that have limits, with them."""
+    return _marked(main, Limits)
+
+
+def _folders_of_runs(main):
+    """The options of a function that are folders of runs."""
+    return [name for name, _ in _marked(main, OfRun)]
+
+
+def _marked(main, kind):
+    """The options of a function whose type is annotated with such marks, with them."""
     for name, hint in typing.get_type_hints(main, include_extras=True).items():
-        for limits in getattr(hint, "__metadata__", ()):
-            if isinstance(limits, Limits):
-                yield name, limits
+        for mark in getattr(hint, "__metadata__", ()):
+            if isinstance(mark, kind):
+                yield name, mark
 
 
 def _options(main, kind):

@@ -81,6 +81,17 @@ class BucketedBatches(ResumableBatches):
         """Row index of each row of this epoch's batches, int64 of shape `(N,)`."""
         return np.concatenate([rows for _, rows in self._plan])
 
+    def batch_rows(self, index):
+        """Row indices of a batch.
+
+        Args:
+            index: `int`, counted from where this epoch starts, as in `fit`.
+
+        Returns:
+            int64 array of shape `(B,)`.
+        """
+        return self._plan[self._first + index][1]
+
     @property
     def padding_share(self):
         """Share of all tokens that is padding, 0 to 1, over one epoch."""

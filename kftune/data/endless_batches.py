@@ -10,7 +10,7 @@ class EndlessBatches(keras.utils.PyDataset):
 
     A long training wants epochs of minutes, to save and to score after each, though
     one pass over its data takes an hour. The position follows from the epoch's number
-    alone, so a training that `keras.callbacks.BackupAndRestore` takes up again goes on
+    alone, so a training that `kftune.training.RunCheckpoint` takes up again goes on
     with the batches that come next. Pass `fit` `shuffle=False` and the callback
     `kftune.training.DataPosition(data)`, which tells the epoch's number; without it,
     epochs are counted by `on_epoch_end`, which Keras calls once before the first.

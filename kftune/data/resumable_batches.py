@@ -186,10 +186,7 @@ class ResumableBatches(keras.utils.PyDataset):
         Raises:
             ValueError: if the settings are not the same; lists all that differ.
         """
-        if differing := differences(state["settings"], self.settings()):
-            raise ValueError(
-                f"The position was saved for other data. {'; '.join(differing)}"
-            )
+        self.check_position(state)
         epoch, batch = state["epoch"], state["batch"]
         self._restored = {"epoch": epoch, "batch": batch}
         # Keras takes TensorFlow's signature before the epoch begins, from the first
@@ -198,6 +195,20 @@ class ResumableBatches(keras.utils.PyDataset):
         rest = len(self) - batch
         self._begin(epoch, batch if rest == 1 else 0)
         self._num_batches = rest
+
+    def check_position(self, state):
+        """Checks that a position was saved for these data.
+
+        Args:
+            state: `dict` that `state` returned.
+
+        Raises:
+            ValueError: if the settings are not the same; lists all that differ.
+        """
+        if differing := differences(state["settings"], self.settings()):
+            raise ValueError(
+                f"The position was saved for other data. {'; '.join(differing)}"
+            )
 
     def _begin(self, epoch, first=0):
         """Plans the epoch's batches and starts at its batch `first`."""

@@ -7,6 +7,7 @@ from kftune.evaluation.baselines import (
 )
 from kftune.evaluation.classification import ClassificationScores, score_classes
 from kftune.evaluation.compare_systems import SystemComparison, compare_systems
+from kftune.evaluation.describe_overfitting import describe_overfitting
 from kftune.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_labels
 from kftune.evaluation.evaluate_translation import evaluate_translation
 from kftune.evaluation.perplexity import perplexities, perplexity
@@ -37,6 +38,7 @@ __all__ = [
     "SystemScores",
     "TranslationScores",
     "compare_systems",
+    "describe_overfitting",
     "evaluate_translation",
     "find_doubtful_labels",
     "perplexities",

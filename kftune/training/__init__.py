@@ -2,6 +2,7 @@
 
 from kftune.layers import SmoothedCrossentropy
 from kftune.training.average_weights import average_weights
+from kftune.training.best_weights import BestWeights
 from kftune.training.checkpoint_average import CheckpointAverage
 from kftune.training.compilation_cache import use_compilation_cache
 from kftune.training.compile_translation import compile_translation
@@ -16,11 +17,15 @@ from kftune.training.learning_rate_range_test import (
 )
 from kftune.training.make_schedule import make_schedule
 from kftune.training.optimizers import adamw, muon, spare_bias_and_norm
+from kftune.training.overwriting import overwriting
 from kftune.training.pair_batches import pair_batches
 from kftune.training.pretraining_rows import PretrainingRows, passages_alone
 from kftune.training.read_space import read_space
+from kftune.training.run_checkpoint import RunCheckpoint
 from kftune.training.run_folder import (
     BEST_WEIGHTS,
+    CHECKPOINTS,
+    close_run,
     open_run,
     open_runs,
     read_finished,
@@ -31,6 +36,7 @@ from kftune.training.score_callback import ScoreCallback
 from kftune.training.search import search
 from kftune.training.split_batches import split_batches
 from kftune.training.standard_callbacks import standard_callbacks
+from kftune.training.stop_on_divergence import StopOnDivergence
 from kftune.training.teacher import Teacher, embeddings_from_teacher
 from kftune.training.tokens_per_second import TokensPerSecond
 from kftune.training.trial_callback import TrialCallback, in_trial
@@ -38,15 +44,19 @@ from kftune.training.warmup_stable_decay import WarmupStableDecay
 
 __all__ = [
     "BEST_WEIGHTS",
+    "CHECKPOINTS",
+    "BestWeights",
     "CheckpointAverage",
     "DataPosition",
     "FirstStepTime",
     "InverseSquareRoot",
     "PretrainingRows",
     "RangeTest",
+    "RunCheckpoint",
     "SampleCallback",
     "ScoreCallback",
     "SmoothedCrossentropy",
+    "StopOnDivergence",
     "Teacher",
     "TokensPerSecond",
     "TrialCallback",
@@ -54,6 +64,7 @@ __all__ = [
     "adamw",
     "average_weights",
     "choose_jit_compile",
+    "close_run",
     "compile_translation",
     "embeddings_from_teacher",
     "fit_run",
@@ -63,6 +74,7 @@ __all__ = [
     "muon",
     "open_run",
     "open_runs",
+    "overwriting",
     "pair_batches",
     "passages_alone",
     "read_finished",

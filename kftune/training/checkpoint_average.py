@@ -20,7 +20,7 @@ class CheckpointAverage(keras.callbacks.Callback):
     ends it writes `average.weights.h5`, which can be loaded into the model then; the
     model itself is left alone. A run that goes on keeps the epochs before it; one that
     starts at the first epoch clears them away. Let it stand behind `ScoreCallback` and
-    before `BackupAndRestore`.
+    before `RunCheckpoint`: what it remembers is in its folder.
 
     Args:
         folder: str or path, made when missing.
@@ -67,6 +67,10 @@ class CheckpointAverage(keras.callbacks.Callback):
         if self._scores is None:
             saved = self._read_scores()
             self._keep([n for n in saved if n <= epoch], saved)
+            # A kill may have left one that is in no scores.
+            for path in self.folder.glob("epoch-*.weights.h5"):
+                if path not in map(self._file, self._scores):
+                    path.unlink()
 
     def on_epoch_end(self, epoch, logs=None):
         """Keeps the epoch's weights if it is among the last or the best."""

@@ -7,7 +7,7 @@ class DataPosition(keras.callbacks.Callback):
     """Tells a `LengthBucketed` dataset which epoch and batch `fit` trains.
 
     With it the order of an epoch belongs to the epoch's number in `fit`, also after
-    `BackupAndRestore` or `initial_epoch`, and `dataset.state()` counts the batches that
+    `RunCheckpoint` or `initial_epoch`, and `dataset.state()` counts the batches that
     were trained, not those that were fetched ahead. Let it stand before any callback
     that saves the state, and pass `shuffle=False` to `fit`: otherwise Keras shuffles
     the batches once more, and a position midway in an epoch means nothing.

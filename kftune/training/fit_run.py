@@ -1,6 +1,5 @@
 """A training that can be stopped and goes on, and ends with its best epoch."""
 
-import time
 from pathlib import Path
 
 import keras
@@ -8,8 +7,10 @@ import keras
 from kftune.training.checkpoint_average import CheckpointAverage
 from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
-from kftune.training.run_folder import BEST_WEIGHTS
+from kftune.training.run_checkpoint import RunCheckpoint
+from kftune.training.run_folder import AVERAGES, BEST_WEIGHTS, CHECKPOINTS
 from kftune.training.standard_callbacks import standard_callbacks
+from kftune.training.stop_on_divergence import StopOnDivergence
 from kftune.training.trial_callback import TrialCallback
 
 
@@ -25,9 +26,12 @@ def fit_run(
     patience=2,
     averaged=None,
     callbacks=(),
+    save_freq="epoch",
 ):
     """Fits a model, goes on with a stopped run, and takes the best epoch's weights.
 
+    A run that was killed at any moment ends as if it had not been, see `RunCheckpoint`.
+    One whose training was done when it was killed trains nothing.
     Within a trial of `search` it reports each epoch, see `TrialCallback`.
 
     Args:
@@ -43,12 +47,16 @@ def fit_run(
             `CheckpointAverage` keeps in `folder/epochs`; or `None`.
         callbacks: more callbacks, which stand before those that act on the logs: a
             `ScoreCallback` that puts `monitor` there, `SampleCallback`.
+        save_freq: `"epoch"`, or int: steps from one checkpoint to the next, for epochs
+            that last long.
 
     Returns:
-        The `keras.callbacks.History` of the epochs that were trained now, and a dict
-        of seconds: `"first_step"`, see `FirstStepTime`, and `"fit"`, the whole.
+        The `keras.callbacks.History` of all epochs, those before a stop included, and
+        a dict of seconds: `"first_step"`, see `FirstStepTime`, `None` if there was
+        none, and `"fit"`, the whole, that before a stop included.
 
     Raises:
+        FloatingPointError: If the training diverges, see `StopOnDivergence`.
         ValueError: If `mode` is neither `"min"` nor `"max"`, `averaged` less than 1, or
             if `ReduceLROnPlateau` is to lower the rate of a schedule.
 
@@ -59,30 +67,29 @@ def fit_run(
     ```
     """
     _check_plateau(model, callbacks)
-    best, averages = Path(folder) / BEST_WEIGHTS, []
+    folder = Path(folder)
+    best, averages = folder / BEST_WEIGHTS, []
     if averaged is not None:
-        averages = [CheckpointAverage(Path(folder) / "epochs", averaged, monitor, mode)]
+        averages = [CheckpointAverage(folder / AVERAGES, averaged, monitor, mode)]
         best = averages[0].path
     first_step = FirstStepTime()
     standard = standard_callbacks(folder, monitor, mode, patience)
-    started = time.perf_counter()
-    history = model.fit(
-        train,
-        epochs=epochs,
-        validation_data=validation,
-        shuffle=False,
-        callbacks=[
-            DataPosition(train),
-            first_step,
-            *callbacks,
-            TrialCallback(),
-            *averages,
-            *standard,
-        ],
-    )
-    seconds = {"first_step": first_step.seconds, "fit": time.perf_counter() - started}
+    kept = [StopOnDivergence(train), *callbacks, TrialCallback(), *averages, *standard]
+    data = train if hasattr(train, "restore") else None
+    # Last: an epoch that is in the checkpoint has left all its other traces.
+    checkpoint = RunCheckpoint(folder / CHECKPOINTS, kept, data, save_freq)
+    for begin, end in checkpoint.ranges(epochs):
+        history = model.fit(
+            train,
+            initial_epoch=begin,
+            epochs=end,
+            validation_data=validation,
+            shuffle=False,
+            callbacks=[DataPosition(train), first_step, *kept, checkpoint],
+        )
+    history.epoch, history.history = checkpoint.epochs, checkpoint.history
     model.load_weights(best)
-    return history, seconds
+    return history, {"first_step": first_step.seconds, "fit": checkpoint.seconds}
 
 
 def _check_plateau(model, callbacks):

@@ -5,6 +5,8 @@ import contextlib
 import keras
 import numpy as np
 
+from kftune.training.random_state import get_random_state, set_random_state
+
 _SETTINGS = ("optimizer", "train_function", "steps_per_execution", "stop_training")
 
 
@@ -12,11 +14,12 @@ _SETTINGS = ("optimizer", "train_function", "steps_per_execution", "stop_trainin
 def kept_state(model):
     """Brings a model back, when a block ends, to where it was when the block began.
 
-    Weights, moving statistics, the states of random generators and of metrics get
-    their values again, to the bit, also after an error. The optimizer and the train
-    function become the same objects again, so that nothing is compiled anew; their
-    own state is left alone. Give the model another optimizer in the block, and None as
-    its `train_function`. A copy of all weights is held in memory meanwhile.
+    Weights, moving statistics, the states of metrics and of all random generators (also
+    of those that no model holds) get their values again, to the bit, also after an
+    error. The optimizer and the train function become the same objects again, so that
+    nothing is compiled anew; their own state is left alone. Give the model another
+    optimizer in the block, and None as its `train_function`. A copy of all weights is
+    held in memory meanwhile.
 
     Args:
         model: compiled and built `keras.Model`.
@@ -35,6 +38,7 @@ def kept_state(model):
     variables = [*model.variables, *model.metrics_variables]
     # Copies: of some variables Keras would give a view.
     values = [np.array(keras.ops.convert_to_numpy(each)) for each in variables]
+    random_state = get_random_state()
     # Where an optimizer averages weights, JAX lets both share memory, which the first
     # step of another optimizer gives away.
     _assign(variables, values)
@@ -46,6 +50,7 @@ def kept_state(model):
         # Of metrics that are built in their first step there was no state to keep.
         model.reset_metrics()
         _assign(variables, values)
+        set_random_state(random_state)
 
 
 def _assign(variables, values):

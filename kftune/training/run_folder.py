@@ -6,82 +6,118 @@ import shutil
 from pathlib import Path
 
 from kftune.error_text import differences
-from kftune.files import write_aside
+from kftune.files import remove_asides, write_aside
+from kftune.training.checkpoint_folder import CheckpointFolder, position_of
+from kftune.training.overwriting import is_overwriting
 
-BACKUP = "backup"
+AVERAGES = "epochs"
 BEST_WEIGHTS = "best.weights.h5"
+CHECKPOINTS = "checkpoints"
 HISTORY = "history.csv"
 RESULTS = "results.json"
 TENSORBOARD = "tensorboard"
 _SETTINGS = "settings.json"
+# Where a run lies changes nothing of what comes out.
+_ALWAYS_DIFFERS = ("out",)
+_ANEW = (
+    "To make it anew, give a recipe --overwrite, or call open_run in a block of "
+    "kftune.training.overwriting()."
+)
 
 
 def open_run(folder, settings, may_differ=()):
-    """Make ready the folder of a run, and tell whether a stopped one goes on.
+    """Makes ready the folder of a run, and tells whether a stopped one goes on.
 
-    A run goes on if `backup/` is there, which Keras removes when training ends, and if
-    it was started with the same settings. The weights, logs and `results.json` that an
-    ended run left are cleared away, so that nothing of it is taken for the new one's;
-    call this when all that can be wrong with the data has been found. What a recipe
-    replaces as a whole when it ends, such as a model, stays until then.
+    A run goes on from its newest checkpoint if it was started with the same settings;
+    `history.csv` is cut to the epochs in it. A run that has ended is left alone: it is
+    an error to open it again, unless more of it is to be trained, by a setting that may
+    differ, and `close_run` has not removed its checkpoints. In a block of
+    `overwriting`, and with `--overwrite` of a recipe, all is discarded instead. Call
+    this when all that can be wrong with the data has been found.
 
     Args:
         folder: str or path, made when missing.
         settings: dict of what the training depends on, written to `settings.json`.
+            `"out"`, where the run lies, may always differ.
         may_differ: names of settings that may change when a run goes on.
 
     Returns:
         bool, `True` if a stopped run goes on.
 
     Raises:
-        ValueError: If a stopped run has other settings; lists them all.
+        FileExistsError: If a run with these settings has ended.
+        ValueError: If the run there has other settings; lists them all.
+        OSError: If all checkpoints are damaged.
 
     Example:
     ```python
     open_run("runs/reviews", {"epochs": 3, "seed": 0})
     ```
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = json.loads(json.dumps(settings, default=str))
-    resumed = (folder / BACKUP).exists() and (folder / _SETTINGS).exists()
-    if resumed:
-        before = json.loads((folder / _SETTINGS).read_text("utf-8"))
-        _check_same(folder, before, settings, may_differ)
-        _drop_cut_line(folder / HISTORY)
-        print(f"{folder}: going on after {len(_rows(folder))} epochs")
-    else:
+    folder, settings = Path(folder), _plain(settings)
+    if is_overwriting():
         _clear(folder)
-    with write_aside(folder / _SETTINGS) as aside:
-        aside.write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
-    return resumed
+    remove_asides(folder)
+    checkpoint = CheckpointFolder(folder / CHECKPOINTS).newest()
+    if checkpoint is not None or (folder / RESULTS).exists():
+        _check(folder, settings, may_differ, can_go_on=checkpoint is not None)
+    if checkpoint is None:
+        _clear(folder)
+    else:
+        epochs, steps = position_of(checkpoint)
+        (folder / RESULTS).unlink(missing_ok=True)
+        _cut_history(folder / HISTORY, epochs)
+        further = f" and {steps} steps" if steps else ""
+        print(f"{folder}: going on after {epochs} epochs{further}")
+    _write_settings(folder, settings)
+    return checkpoint is not None
 
 
-def open_runs(folder):
-    """Make ready a folder of several runs, which goes on if it was stopped.
-
-    If the folder itself has a `results.json`, all runs in it ended, and are made anew:
-    their results are cleared away, so that `read_finished` finds none.
-
-    Args:
-        folder: str or path, made when missing; each run has a folder in it.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / RESULTS).exists():
-        for path in folder.glob(f"*/{RESULTS}"):
-            path.unlink()
-        (folder / RESULTS).unlink()
-
-
-def read_finished(folder, settings):
-    """Read the results of a run that ended, if it had the same settings.
-
-    For recipes of several runs: when they go on, those that ended are not repeated.
+def close_run(folder):
+    """Removes the checkpoints of a run that has ended, after its results were written.
 
     Args:
         folder: str or path of the run.
-        settings: dict, those that `kftune.evaluation.write_results` was given.
+    """
+    shutil.rmtree(Path(folder) / CHECKPOINTS, ignore_errors=True)
+
+
+def open_runs(folder, settings, may_differ=()):
+    """Makes ready a folder of several runs, which goes on if it was stopped.
+
+    In a block of `overwriting`, and with `--overwrite` of a recipe, `read_finished`
+    then finds none of its runs.
+
+    Args:
+        folder: str or path, made when missing; each run has a folder in it.
+        settings: dict of what all runs depend on, written to `settings.json`. `"out"`
+            may always differ.
+        may_differ: names of settings that may change when it goes on, such as the list
+            of runs: those that have ended are kept.
+
+    Raises:
+        FileExistsError: If all of it has ended with these settings.
+        ValueError: If it has other settings; lists them all.
+    """
+    folder, settings = Path(folder), _plain(settings)
+    if is_overwriting():
+        for path in [*folder.glob(f"*/{RESULTS}"), folder / _SETTINGS]:
+            path.unlink(missing_ok=True)
+    elif (folder / _SETTINGS).exists():
+        _check(folder, settings, may_differ, can_go_on=True)
+    (folder / RESULTS).unlink(missing_ok=True)
+    _write_settings(folder, settings)
+
+
+def read_finished(folder, settings):
+    """Reads the results of a run that ended, if it had the same settings.
+
+    Such a run is not repeated, by recipes of several runs and by `run_recipe`.
+
+    Args:
+        folder: str or path of the run.
+        settings: dict, those that `kftune.evaluation.write_results` was given. `"out"`
+            may differ.
 
     Returns:
         Dict of `results.json`, or `None` if there is none, or if it is of other
@@ -91,8 +127,10 @@ def read_finished(folder, settings):
     if not path.exists():
         return None
     results = json.loads(path.read_text("utf-8"))
-    same = results["settings"] == json.loads(json.dumps(settings, default=str))
-    return results if same else None
+    differing = differences(
+        results.get("settings", {}), _plain(settings), _ALWAYS_DIFFERS
+    )
+    return None if differing else results
 
 
 def read_history(folder):
@@ -116,34 +154,62 @@ def read_history(folder):
 
 
 def _rows(folder):
-    """Whole rows of the history; of an epoch that was trained again, the last one."""
+    """Whole rows of the history."""
     path = folder / HISTORY
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if all(row.values())]
-    return list({row["epoch"]: row for row in rows}.values())
+        return [row for row in csv.DictReader(file) if all(row.values())]
 
 
-def _check_same(folder, before, now, may_differ):
-    if changed := differences(before, now, may_differ):
+def _check(folder, settings, may_differ, can_go_on):
+    """Raises if a run has ended already, or differs in what may not."""
+    path = folder / _SETTINGS
+    before = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    has_ended = (folder / RESULTS).exists()
+    changed = differences(before, settings, _ALWAYS_DIFFERS)
+    if has_ended and not changed:
+        raise FileExistsError(
+            f"Expected a new run, or one that was stopped. Received: {folder} holds "
+            f"one with these settings that has ended, see {RESULTS} there. {_ANEW}"
+        )
+    if can_go_on:
+        changed = differences(before, settings, [*_ALWAYS_DIFFERS, *may_differ])
+    if changed:
         raise ValueError(
-            f"{folder} holds a stopped run with other settings: {'; '.join(changed)}. "
-            "Go on with it under the same ones, choose another folder, or delete "
-            f"{folder / BACKUP} to start anew."
+            f"{folder} holds a run with other settings, which "
+            f"{'has ended' if has_ended else 'was stopped'}: {'; '.join(changed)}. "
+            f"Use the same ones, choose another folder, or discard it. {_ANEW}"
         )
 
 
-def _drop_cut_line(path):
-    """Take away a line that a kill has cut off: the next would go on in it."""
-    if path.exists():
-        text = path.read_text("utf-8")
-        with write_aside(path) as aside:
-            aside.write_text(text[: text.rfind("\n") + 1], "utf-8")
+def _cut_history(path, epochs):
+    """Takes away what was logged after a checkpoint, and a line that a kill cut off."""
+    if not path.exists():
+        return
+    # Bytes: the line ends stay as they are.
+    logged = path.read_bytes()
+    whole = logged[: logged.rfind(b"\n") + 1].splitlines(keepends=True)
+    kept = whole[:1] + [x for x in whole[1:] if int(x.partition(b",")[0]) < epochs]
+    with write_aside(path) as aside:
+        aside.write_bytes(b"".join(kept))
+
+
+def _plain(settings):
+    return json.loads(json.dumps(settings, default=str))
+
+
+def _write_settings(folder, settings):
+    with write_aside(folder / _SETTINGS) as aside:
+        aside.write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
 
 
 def _clear(folder):
-    for name in (BACKUP, TENSORBOARD):
+    """Removes what a run left, first what it could go on from.
+
+    What a recipe replaces as a whole when it ends, such as a model, stays until then.
+    """
+    for name in (CHECKPOINTS, AVERAGES, TENSORBOARD):
         shutil.rmtree(folder / name, ignore_errors=True)
-    for name in (BEST_WEIGHTS, HISTORY, RESULTS):
+    for name in (RESULTS, BEST_WEIGHTS, HISTORY, _SETTINGS):
         (folder / name).unlink(missing_ok=True)

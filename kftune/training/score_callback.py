@@ -36,6 +36,14 @@ class ScoreCallback(keras.callbacks.Callback):
         self.every = every
         self._scores = {}
 
+    def get_state(self):
+        """Returns what `RunCheckpoint` keeps: the scores that are repeated."""
+        return {"scores": self._scores}
+
+    def set_state(self, state):
+        """Takes what `get_state` returned."""
+        self._scores = state["scores"]
+
     def on_train_begin(self, logs=None):
         """Forgets the scores of an earlier training."""
         self._scores = {}

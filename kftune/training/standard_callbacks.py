@@ -4,24 +4,17 @@ from pathlib import Path
 
 import keras
 
-from kftune.training.run_folder import (
-    BACKUP,
-    BEST_WEIGHTS,
-    HISTORY,
-    TENSORBOARD,
-    read_history,
-)
+from kftune.training.best_weights import BestWeights
+from kftune.training.run_folder import BEST_WEIGHTS, HISTORY, TENSORBOARD
 
 
 def standard_callbacks(folder, monitor="val_loss", mode="min", patience=2):
-    """Make Keras's callbacks for a run that can be stopped and goes on.
+    """Makes the callbacks of a run.
 
     They keep under the folder, which `open_run` has made ready: `history.csv`, a line
-    an epoch; `tensorboard/`; `best.weights.h5`, the weights of the best epoch, to be
-    loaded after `fit`; and, until the training ends, `backup/`. When `backup/` is
-    there, `fit` goes on from the last whole epoch, and no later epoch replaces the
-    best weights unless it is better; patience counts anew. The state of dropout's
-    random generators is not kept.
+    an epoch; `tensorboard/`; and `best.weights.h5`, the weights of the best epoch, to
+    be loaded after `fit`. `RunCheckpoint` keeps what they remember when a run is
+    stopped and goes on, as `fit_run` does.
 
     Args:
         folder: str or path of the run.
@@ -42,26 +35,10 @@ def standard_callbacks(folder, monitor="val_loss", mode="min", patience=2):
     model.load_weights("runs/a/best.weights.h5")
     ```
     """
-    if mode not in ("min", "max"):
-        raise ValueError(f"Expected mode 'min' or 'max'. Received: {mode!r}")
     folder = Path(folder)
-    values = read_history(folder).get(monitor)
-    best = {"min": min, "max": max}[mode](values) if values else None
     return [
-        keras.callbacks.ModelCheckpoint(
-            folder / BEST_WEIGHTS,
-            monitor=monitor,
-            mode=mode,
-            save_best_only=True,
-            save_weights_only=True,
-            initial_value_threshold=best,
-        ),
-        keras.callbacks.EarlyStopping(
-            monitor, patience=patience, mode=mode, baseline=best, verbose=1
-        ),
+        BestWeights(folder / BEST_WEIGHTS, monitor, mode),
+        keras.callbacks.EarlyStopping(monitor, patience=patience, mode=mode, verbose=1),
         keras.callbacks.CSVLogger(folder / HISTORY, append=True),
         keras.callbacks.TensorBoard(folder / TENSORBOARD),
-        # Last: an epoch that is in the backup has left all its other traces. Twice: a
-        # kill while one is written leaves the other.
-        keras.callbacks.BackupAndRestore(folder / BACKUP, double_checkpoint=True),
     ]

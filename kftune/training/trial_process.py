@@ -3,14 +3,13 @@
 import inspect
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import traceback
 
-from kftune.training.run_folder import BACKUP, BEST_WEIGHTS
+from kftune.training.run_folder import BEST_WEIGHTS, close_run
 from kftune.training.search_study import SearchStudy
 from kftune.training.search_trial import SearchTrial
 from kftune.training.trial_callback import TrialPruned, enter_trial
@@ -92,7 +91,7 @@ def run_trial(folder, number, reference):
         text = traceback.format_exception_only(error)[-1].strip().splitlines()[0]
         trial.fail(text[:_MOST_CHARACTERS], peak_mb=_peak_mb())
     # A run folder keeps this of a training that goes on: trials do not.
-    shutil.rmtree(trial.folder / BACKUP, ignore_errors=True)
+    close_run(trial.folder)
     if not complete:
         (trial.folder / BEST_WEIGHTS).unlink(missing_ok=True)
 

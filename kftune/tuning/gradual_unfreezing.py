@@ -20,7 +20,8 @@ class GradualUnfreezing(keras.callbacks.Callback):
     optimizer slots. All else goes on: the slots of what was trained already, the step
     count and with it the learning-rate schedule, moving averages, metrics and the
     other callbacks. `model.optimizer` is then another object, and the train step is
-    compiled once more.
+    compiled once more. In a run that goes on, `RunCheckpoint` restores the policy
+    before the optimizer.
 
     With Adam a weight that is unfrozen late takes larger first steps, as its moments
     start at 0 and the bias correction, by the common step count, no longer makes up
@@ -89,6 +90,18 @@ class GradualUnfreezing(keras.callbacks.Callback):
         record_trainable(model)
         renew_optimizer(model)
 
+    def get_state(self) -> dict:
+        """Returns what `kftune.training.RunCheckpoint` keeps: the last epoch."""
+        return {"epoch": self._epoch}
+
+    def set_state(self, state: dict) -> None:
+        """Makes the model ready for what was saved; applies the policy of that epoch.
+
+        Args:
+            state: dict that `get_state` returned.
+        """
+        self.apply(self.model, state["epoch"])
+
     def on_train_begin(self, logs=None):
         """Checks the whole schedule, so that no epoch fails hours later.
 
@@ -110,6 +123,7 @@ class GradualUnfreezing(keras.callbacks.Callback):
             epoch: int.
             logs: not used.
         """
+        self._epoch = epoch
         self.apply(self.model, epoch)
 
     def _holds(self, model, frozen):

@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import pytest
 
-from kftune.cli.option_types import PositiveFloat, PositiveInt
+from kftune.cli.option_types import PositiveFloat, PositiveInt, RunFolder
 from kftune.cli.recipe import read_options, run_recipe
+from kftune.evaluation import write_results
+from kftune.training import open_run
 
 
 def main(
@@ -113,3 +117,51 @@ def test_help_tells_the_limits(capsys):
 def test_options_are_read_without_a_call():
     options = read_options(main, ["--rate", "2"])
     assert options == {"batch_size": 32, "freeze": "nothing", "rate": 2.0}
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """A recipe that ends at once, and the number of epochs of each of its runs."""
+    runs = []
+
+    def main(epochs: PositiveInt = 3, out: RunFolder = tmp_path):
+        """Do it."""
+        settings = {"epochs": epochs, "out": out}
+        open_run(out, settings)
+        runs.append(epochs)
+        write_results(Path(out) / "results.json", settings=settings)
+
+    run_recipe(main, [])
+    return main, runs
+
+
+def test_a_run_that_ended_is_told_of_and_not_repeated(runs, tmp_path, capsys):
+    main, ran = runs
+    assert run_recipe(main, ["--epochs", "3"]) is None
+    assert ran == [3]
+    told = f"{tmp_path}: finished already with these options, see results.json"
+    assert told in capsys.readouterr().out
+    run_recipe(main, ["--out", str(tmp_path / "other")])
+    assert ran == [3, 3]
+
+
+def test_a_run_with_other_options_is_made_if_it_may_overwrite(runs):
+    main, ran = runs
+    with pytest.raises(
+        ValueError, match=r"epochs: expected 3, received 4.*--overwrite"
+    ):
+        run_recipe(main, ["--epochs", "4"])
+    assert ran == [3]
+    run_recipe(main, ["--epochs", "4", "--overwrite"])
+    run_recipe(main, ["--overwrite", "--epochs", "4"])
+    assert ran == [3, 4, 4]
+    # It is no option of the recipe, and does not last.
+    assert read_options(main, ["--overwrite"]).keys() == {"epochs", "out"}
+    with pytest.raises(ValueError, match="epochs: expected 4, received 3"):
+        run_recipe(main, [])
+
+
+def test_a_recipe_without_a_folder_has_nothing_to_overwrite(capsys):
+    with pytest.raises(SystemExit):
+        run_recipe(main, ["--overwrite"])
+    assert "overwrite" in capsys.readouterr().err

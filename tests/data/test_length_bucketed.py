@@ -77,8 +77,9 @@ def test_first_two_batches_differ_in_length_in_every_epoch(shuffle, make_data):
 
 def test_batch_holds_its_rows_padded(make_rows, make_data):
     rows, data = make_rows(), make_data(pad_token_id=19)
-    for x, y, weight in data:
+    for index, (x, y, weight) in enumerate(data):
         numbers = row_numbers(weight)
+        np.testing.assert_array_equal(data.batch_rows(index), numbers)
         np.testing.assert_array_equal(y, numbers % 2)
         for ids, mask, number in zip(
             x["token_ids"], x["padding_mask"], numbers, strict=True
@@ -181,6 +182,13 @@ def test_restore_order_needs_an_order_and_all_rows(make_data):
 
 
 # === Position
+
+
+def test_rows_of_a_batch_are_counted_from_where_an_epoch_goes_on(make_data):
+    whole, rest = make_data(), make_data()
+    rest.restore({**whole.state(), "batch": 3})
+    rest.begin_epoch(0)
+    np.testing.assert_array_equal(rest.batch_rows(1), whole.batch_rows(4))
 
 
 def test_a_position_of_other_rows_or_another_seed_is_refused(make_data):

@@ -62,11 +62,12 @@ def test_position_at_the_end_of_an_epoch_is_the_start_of_the_next():
 def test_restore_lists_all_that_differs():
     state = Numbers(seed=1).state()
     state["settings"]["numbers"] = 9
-    with pytest.raises(ValueError) as error:
-        Numbers(seed=2).restore(state)
-    assert str(error.value).endswith(
-        "other data. numbers: expected 9, received 8; seed: expected 1, received 2"
-    )
+    for check in (Numbers(seed=2).restore, Numbers(seed=2).check_position):
+        with pytest.raises(ValueError) as error:
+            check(state)
+        assert str(error.value).endswith(
+            "other data. numbers: expected 9, received 8; seed: expected 1, received 2"
+        )
 
 
 def test_restored_position_must_be_taken_up():

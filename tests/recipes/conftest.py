@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# An epoch is logged before it is in the backup: the kill comes in between.
+# An epoch is logged before it is in the checkpoint: the kill comes in between.
 KILLED = """
 import os, runpy, signal, sys
 
@@ -36,6 +36,7 @@ def run_recipe(tmp_path_factory):
         **os.environ,
         "KERAS_HOME": str(folder / "keras"),
         "PYTHONPATH": str(ROOT),
+        "TF_DETERMINISTIC_OPS": "1",
     }
 
     def run(name, *options, kill_after_epoch=None):

@@ -1,13 +1,19 @@
 import csv
+import functools
 import json
 import random
+import runpy
+import signal
 from pathlib import Path
 
+import h5py
 import keras
 import keras_hub
 import numpy as np
 import pytest
+from killed_process import make_context, run_and_kill
 
+from kftune.cli import recipe
 from kftune.models import (
     GPT2Backbone,
     GPT2CausalLM,
@@ -18,6 +24,11 @@ from kftune.models import (
     train_gpt2_tokenizer,
 )
 from kftune.training import read_history
+from kftune.training.checkpoint_folder import (
+    CheckpointFolder,
+    read_arrays,
+    read_state,
+)
 
 pytestmark = pytest.mark.backend
 
@@ -25,6 +36,7 @@ ROOT = Path(__file__).parents[2]
 GOOD = ["fine", "lovely", "superb", "warm", "witty"]
 BAD = ["dull", "weak", "lifeless", "cold", "clumsy"]
 ROWS = 300
+KILLS = 20
 
 
 @pytest.fixture(scope="module")
@@ -107,26 +119,90 @@ def test_reviews_become_a_scored_model_that_loads(whole):
     assert verdicts.argmax(-1).tolist() == [0, 1]
 
 
-@pytest.mark.slow
-def test_a_killed_run_goes_on_and_ends_as_a_whole_one(
-    run_recipe, whole, options, folder
-):
-    out = folder / "killed"
-    command = ["classify_reviews.py", *options, *LEARNING, "--out", out]
-    run_recipe(*command, kill_after_epoch=2)
-    assert not (out / "results.json").exists()
-    assert "going on after 3 epochs" in run_recipe(*command)
-    assert not (out / "backup").exists()
+def test_a_run_that_ended_is_left_alone(whole, options, monkeypatch, capsys):
+    out, printed = whole
+    assert "verfitting" in printed
+    assert not (out / "checkpoints").exists()
+    monkeypatch.setattr("kftune.training.use_compilation_cache", lambda: None)
+    main = runpy.run_path(str(ROOT / "recipes/classify_reviews.py"))["main"]
+    argv = [str(part) for part in [*options, *LEARNING, "--out", out]]
+    before = (out / "results.json").read_bytes()
+    assert recipe.run_recipe(main, argv) is None
+    assert f"{out}: finished already with these options" in capsys.readouterr().out
+    message = r"which has ended: freeze: expected 'nothing', received 'backbone'; seed"
+    with pytest.raises(ValueError, match=message):
+        recipe.run_recipe(main, [*argv, "--seed", "1", "--freeze", "backbone"])
+    assert (out / "results.json").read_bytes() == before
 
-    histories = [read_history(path) for path in (whole[0], out)]
-    assert histories[0].keys() == histories[1].keys()
-    for name, values in histories[0].items():
-        np.testing.assert_allclose(values, histories[1][name], rtol=1e-4)
-    tasks = [GPT2TextClassifier.from_preset(p / "model") for p in (whole[0], out)]
-    for a, b in zip(*(task.get_weights() for task in tasks), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
-    results = [json.loads((p / "results.json").read_text()) for p in (whole[0], out)]
-    assert results[0]["test"] == pytest.approx(results[1]["test"])
+
+def arrays(path):
+    """All arrays of a file of weights by name."""
+    found = {}
+
+    def add(name, item):
+        if isinstance(item, h5py.Dataset):
+            found[name] = item[()]
+
+    with h5py.File(path) as file:
+        file.visititems(add)
+    return found
+
+
+def traces(out):
+    """All that a run leaves behind and that must be the same to the bit."""
+    results = json.loads((out / "results.json").read_text())
+    for name in ("times", "examples_per_second", "finished"):
+        del results[name]
+    del results["settings"]["out"]
+    checkpoint = CheckpointFolder(out / "checkpoints").newest()
+    state = read_state(checkpoint)
+    del state["seconds"]
+    files = {str(path.relative_to(out)) for path in out.rglob("*")}
+    with read_arrays(checkpoint) as saved:
+        return {
+            "files": {name for name in files if not name.startswith("tensorboard")},
+            "state": state,
+            "variables": dict(saved),
+            "best": arrays(out / "best.weights.h5"),
+            "model": arrays(out / "model" / "model.weights.h5"),
+            "task": arrays(out / "model" / "task.weights.h5"),
+            "history": (out / "history.csv").read_bytes(),
+            "results": results,
+        }
+
+
+@pytest.fixture(scope="module")
+def run_until(options, folder):
+    """Runs the recipe until a kill, as `run_and_kill` does."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KERAS_HOME", str(folder / "keras"))
+        patched.setenv("TF_DETERMINISTIC_OPS", "1")
+        context = make_context()
+        command = [*options, *LEARNING, "--dropout", 0.2]
+        path = ROOT / "recipes/classify_reviews.py"
+        yield functools.partial(run_and_kill, context, path, command)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_at_any_moment_ends_as_a_whole_one(run_until, folder):
+    """SIGKILL while it trains, evaluates and writes, four times a run."""
+    out = folder / "unbroken"
+    assert run_until(out, touched=-1, seconds=0) == 0
+    expected = traces(out)
+    rng, kills, torn, runs = random.Random(0), 0, 0, 0
+    while kills < KILLS:
+        runs += 1
+        out, code, before = folder / f"killed_{runs}", None, kills
+        while code != 0:
+            # A whole run touches 115 files, half of them in training; a file is written
+            # in milliseconds, an epoch lasts about a second.
+            touched = rng.randint(1, 50) if kills < before + 4 else -1
+            code = run_until(out, touched=touched, seconds=10 ** rng.uniform(-4, 0))
+            assert code in (0, -signal.SIGKILL)
+            kills += code != 0
+            torn += any(out.glob("checkpoints/.*"))
+        np.testing.assert_equal(traces(out), expected)
+    assert torn > 0
 
 
 @pytest.mark.slow

@@ -74,7 +74,6 @@ def test_a_killed_run_goes_on_and_ends_as_a_whole_one(
     run_recipe, whole, command, tmp_path
 ):
     run_recipe(*command, "--out", tmp_path, kill_after_epoch=3)
-    assert "going on after 4 epochs" in run_recipe(*command, "--out", tmp_path)
-    histories = [read_history(folder) for folder in (whole, tmp_path)]
-    for name, values in histories[0].items():
-        assert histories[1][name] == pytest.approx(values, rel=1e-3), name
+    assert "going on after 3 epochs" in run_recipe(*command, "--out", tmp_path)
+    histories = [folder / "history.csv" for folder in (whole, tmp_path)]
+    assert histories[0].read_bytes() == histories[1].read_bytes()

@@ -73,6 +73,24 @@ def test_training_goes_on_as_without_the_trial():
         np.testing.assert_array_equal(one, other)
 
 
+def test_random_numbers_go_on_as_without_the_trial():
+    def draw():
+        dropped = keras.layers.Dropout(0.5, seed=1)(
+            np.ones(9, "float32"), training=True
+        )
+        numbers = [dropped, keras.random.normal((3,))]
+        return [*map(keras.ops.convert_to_numpy, numbers), np.random.rand(3)]
+
+    model = make_model()
+    keras.utils.set_random_seed(7)
+    expected = draw()
+    keras.utils.set_random_seed(7)
+    with kept_state(model):
+        trial(model)
+    for one, other in zip(expected, draw(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_all_is_as_it_was_after_an_error():
     model = make_model()
     before, optimizer = state(model), model.optimizer

@@ -20,7 +20,7 @@ from kftune.training import trial_callback
 
 def main(*, what, out):
     print("in a trial:", trial_callback.in_trial(), what)
-    (out / "backup").mkdir()
+    (out / "checkpoints").mkdir()
     (out / "best.weights.h5").touch()
     if what == "learn":
         return [trial_callback._trial.report({"val_loss": v}) for v in (3, 2)][1] + 0.5

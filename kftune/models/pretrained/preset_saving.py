@@ -1,10 +1,12 @@
 """Preset folders that are written aside, so that none is ever half written."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 FREEZING_FILE = "freezing.json"
+_ASIDE = ".saving-"
 
 
 class PresetSaving:
@@ -30,7 +32,9 @@ class PresetSaving:
         """
         target = Path(preset_dir)
         target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target, prefix=".saving-") as aside:
+        for left in target.glob(f"{_ASIDE}*"):
+            shutil.rmtree(left)  # by a process that was killed
+        with tempfile.TemporaryDirectory(dir=target, prefix=_ASIDE) as aside:
             self.write_preset(Path(aside), max_shard_size)
             written = {path.name for path in Path(aside).iterdir()}
             for path in sorted(Path(aside).rglob("*")):

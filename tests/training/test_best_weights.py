@@ -1,0 +1,69 @@
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from kftune.training import BestWeights
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture
+def model():
+    return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+
+
+def end_epochs(path, model, scores, mode="max"):
+    """The epoch whose weights are in the file after each epoch."""
+    best, found = BestWeights(path, "score", mode), []
+    best.set_model(model)
+    best.on_train_begin()
+    for epoch, score in enumerate(scores):
+        model.layers[0].kernel.assign([[epoch]])
+        best.on_epoch_end(epoch, {"score": score})
+        model.load_weights(path)
+        found.append(int(model.layers[0].kernel[0, 0]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("mode", "scores", "expected"),
+    [
+        ("max", [1, 3, 2, 3, 4], [0, 1, 1, 1, 4]),
+        ("min", [1, 3, 0.5, 0.5], [0, 0, 2, 2]),
+        ("max", [np.nan, np.nan, 1, np.nan, 2], [0, 0, 2, 2, 4]),
+        ("min", [np.nan, 5.0, 7.0], [0, 1, 1]),
+    ],
+)
+def test_the_first_of_the_best_epochs_is_kept(model, mode, scores, expected, tmp_path):
+    path = tmp_path / "best {loss}.weights.h5"
+    assert end_epochs(path, model, scores, mode) == expected
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_an_error_while_it_writes_leaves_the_old_ones(model, tmp_path, monkeypatch):
+    path = tmp_path / "best.weights.h5"
+    end_epochs(path, model, [1])
+
+    def fail(path):
+        path.write_text("half of the wei")
+        raise OSError("Unable to write (errno = 28, error message = 'No space left')")
+
+    monkeypatch.setattr(model, "save_weights", fail)
+    with pytest.raises(OSError, match=r"best\.weights\.h5\. .* make room"):
+        end_epochs(path, model, [1])
+    assert os.listdir(tmp_path) == [path.name]
+    model.load_weights(path)
+
+
+def test_the_entry_must_be_in_the_logs(model, tmp_path):
+    best = BestWeights(tmp_path / "best.weights.h5", "val_bleu", "max")
+    best.set_model(model)
+    with pytest.raises(ValueError, match=r"'val_bleu' in the logs.*\['loss'\]"):
+        best.on_epoch_end(0, {"loss": 1.0})
+
+
+def test_mode_must_be_known(tmp_path):
+    with pytest.raises(ValueError, match="Received: 'auto'"):
+        BestWeights(tmp_path / "best.weights.h5", "loss", "auto")
