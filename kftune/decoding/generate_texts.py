@@ -8,7 +8,7 @@ from kftune.decoding.text_pieces import TextPieces
 from kftune.error_text import first_few
 from kftune.models.n_best import best_of, own_stop_token_ids
 from kftune.models.rounded_length import rounded_length
-from kftune.models.token_rows import padded
+from kftune.models.token_rows import padded, special_ids
 
 _LONG_PROMPTS = ("error", "window")
 
@@ -60,7 +60,7 @@ def generate_texts(
     ```
     """
     room = _room(task, max_new_tokens, long_prompts)
-    rows = _fitting(task.preprocessor.prompt_rows(list(prompts)), room, long_prompts)
+    rows = _fitting(task.preprocessor, prompts, room, long_prompts)
     texts, done = [None] * len(rows), 0
     lengths = [len(row) for row in rows]
     for indices, length, count in length_batches(lengths, room, batch_tokens):
@@ -94,8 +94,9 @@ def _room(task, max_new_tokens, long_prompts):
     return longest - max_new_tokens
 
 
-def _fitting(rows, room, long_prompts):
-    """Prompts that leave room for what follows."""
+def _fitting(preprocessor, prompts, room, long_prompts):
+    """Tokens of prompts that leave room for what follows."""
+    rows = preprocessor.prompt_rows(list(prompts))
     if empty := [index for index, row in enumerate(rows) if not row]:
         raise ValueError(
             "Expected prompts of at least one token. Received none at the indices "
@@ -109,7 +110,9 @@ def _fitting(rows, room, long_prompts):
             'Pass long_prompts="window" to read their ends alone, or fewer '
             "max_new_tokens."
         )
-    return [row[-room:] for row in rows]
+    start = special_ids(preprocessor, "start")
+    window = room - len(start)
+    return [row if len(row) <= room else [*start, *row[-window:]] for row in rows]
 
 
 def _generated(task, rows, length, max_new_tokens):

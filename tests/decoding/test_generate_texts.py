@@ -49,7 +49,7 @@ def test_batches_are_reported(greedy):
 
 
 def test_nothing_is_made_of_nothing(greedy):
-    assert generate_texts(greedy, []) == []
+    assert generate_texts(greedy, [], max_new_tokens=4) == []
 
 
 def test_long_prompts_are_an_error_or_read_at_their_ends(greedy):
@@ -57,7 +57,7 @@ def test_long_prompts_are_an_error_or_read_at_their_ends(greedy):
     with pytest.raises(ValueError, match=r"at most 56 tokens.*at the indices 1"):
         generate_texts(greedy, ["The film", long], max_new_tokens=8)
     (text,) = generate_texts(greedy, [long], max_new_tokens=8, long_prompts="window")
-    ids = greedy.preprocessor.prompt_rows([long])[0][-56:]
+    ids = greedy.preprocessor.prompt_rows([long])[0][-55:]
     end = greedy.preprocessor.tokenizer.detokenize(ids)
     assert text == greedy.generate(str(end), 64, strip_prompt=True)
 
@@ -73,12 +73,12 @@ def test_long_prompts_are_an_error_or_read_at_their_ends(greedy):
 )
 def test_wrong_options_are_named(greedy, options, message):
     with pytest.raises(ValueError, match=message):
-        generate_texts(greedy, PROMPTS, **options)
+        generate_texts(greedy, PROMPTS, **{"max_new_tokens": 4, **options})
 
 
 def test_empty_prompts_are_named(greedy):
     with pytest.raises(ValueError, match="none at the indices 1, 2"):
-        generate_texts(greedy, ["A", "", ""])
+        generate_texts(greedy, ["A", "", ""], max_new_tokens=4)
 
 
 def test_an_encoder_decoder_is_refused(marian):

@@ -10,6 +10,7 @@ from kftune.decoding import Sampling
 pytestmark = pytest.mark.backend
 
 END, LENGTH = 96, 20
+STOPS = [END, 57, 7]
 RULES = {
     "none": {},
     "repetition": {"repetition_penalty": 1.4},
@@ -44,7 +45,7 @@ def greedy_by_transformers(reference, ids, mask, settings):
             attention_mask=torch.ones((len(places), length), dtype=torch.long),
             do_sample=False,
             max_length=LENGTH,
-            eos_token_id=END,
+            eos_token_id=STOPS,
             pad_token_id=END,
             **settings,
         ).numpy()
@@ -52,9 +53,8 @@ def greedy_by_transformers(reference, ids, mask, settings):
     return rows
 
 
-def generated(task, sampler, ids, mask, quick):
-    task.compile(sampler=sampler, **quick)
-    outputs = task.generate({"token_ids": ids, "padding_mask": mask}, None, [END])
+def generated(task, ids, mask):
+    outputs = task.generate({"token_ids": ids, "padding_mask": mask}, None, STOPS)
     return np.where(outputs["padding_mask"], outputs["token_ids"], END)
 
 
@@ -64,27 +64,26 @@ def test_greedy_tokens_are_those_of_transformers(gpt2, quick, name):
     ids, mask = prompts(40)
     expected = greedy_by_transformers(reference, ids, mask, RULES[name])
     sampler = Sampling(temperature=0, **RULES[name])
-    received = generated(task, sampler, ids, mask, quick)
-    np.testing.assert_array_equal(received, expected)
+    task.compile(sampler=sampler, **quick)
+    np.testing.assert_array_equal(generated(task, ids, mask), expected)
 
 
-def test_rules_change_the_tokens(gpt2, quick):
-    _, task = gpt2
+def test_rules_change_the_tokens(gpt2):
+    reference, _ = gpt2
     ids, mask = prompts(40)
-    plain = generated(task, Sampling(0), ids, mask, quick)
-    for name in set(RULES) - {"none"}:
-        other = generated(task, Sampling(0, **RULES[name]), ids, mask, quick)
-        assert (plain != other).any(), name
+    plain, *others = (
+        greedy_by_transformers(reference, ids, mask, rules) for rules in RULES.values()
+    )
+    assert all((plain != other).any() for other in others)
 
 
 def test_rows_are_what_they_are_alone(gpt2, quick):
     _, task = gpt2
     ids, mask = prompts(8)
-    sampler = Sampling(0, **RULES["all"])
-    together = generated(task, sampler, ids, mask, quick)
-    for row in range(8):
-        alone = generated(task, sampler, ids[row : row + 1], mask[row : row + 1], quick)
-        np.testing.assert_array_equal(alone[0], together[row])
+    task.compile(sampler=Sampling(0, **RULES["all"]), **quick)
+    together = generated(task, ids, mask)
+    alone = [generated(task, ids[i : i + 1], mask[i : i + 1])[0] for i in range(8)]
+    np.testing.assert_array_equal(alone, together)
 
 
 CUTS = {
@@ -131,9 +130,11 @@ def test_draws_are_distributed_as_in_transformers(name):
 def test_a_seed_repeats_its_tokens(gpt2, quick):
     _, task = gpt2
     ids, mask = prompts(6)
-    first, again, other = (
-        generated(task, Sampling(seed=seed), ids, mask, quick) for seed in (4, 4, 5)
-    )
+    texts = []
+    for seed in (4, 4, 5):
+        task.compile(sampler=Sampling(seed=seed), **quick)
+        texts.append(generated(task, ids, mask))
+    first, again, other = texts
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
@@ -164,5 +165,6 @@ def test_all_that_does_not_fit_is_named():
 def test_words_beyond_the_vocabulary_are_refused(gpt2, quick):
     _, task = gpt2
     ids, mask = prompts(2)
+    task.compile(sampler=Sampling(0, bad_words_ids=[[97]]), **quick)
     with pytest.raises(ValueError, match=r"Received: \[97\]"):
-        generated(task, Sampling(0, bad_words_ids=[[97]]), ids, mask, quick)
+        generated(task, ids, mask)
