@@ -22,6 +22,7 @@ from kftune.evaluation.results import write_results
 from kftune.evaluation.score_systems import SystemScores, score_systems
 from kftune.evaluation.search_plots import plot_importance, plot_slices
 from kftune.evaluation.split_report import SplitReport, report_splits
+from kftune.evaluation.text_perplexity import TextPerplexity, text_perplexity
 from kftune.evaluation.translation import (
     TranslationScores,
     score_sentences,
@@ -36,6 +37,7 @@ __all__ = [
     "SplitReport",
     "SystemComparison",
     "SystemScores",
+    "TextPerplexity",
     "TranslationScores",
     "compare_systems",
     "describe_overfitting",
@@ -59,6 +61,7 @@ __all__ = [
     "score_sentences",
     "score_systems",
     "score_translations",
+    "text_perplexity",
     "translation_memory",
     "translation_scorer",
     "write_results",

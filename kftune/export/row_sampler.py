@@ -118,7 +118,8 @@ def row_sampler_settings(sampler):
         raise ValueError(
             "Expected a sampler whose random numbers can be drawn by row: "
             "TopKSampler, TopPSampler, RandomSampler, GreedySampler, "
-            f"kftune.decoding.Sampling or BeamSearch. Received: {type(sampler).__name__}; call "
+            "kftune.decoding.Sampling or BeamSearch. Received: "
+            f"{type(sampler).__name__}; call "
             "task.compile(sampler=...) before the export"
         )
     return None
