@@ -10,6 +10,7 @@ from kftune.evaluation.compare_systems import SystemComparison, compare_systems
 from kftune.evaluation.describe_overfitting import describe_overfitting
 from kftune.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_labels
 from kftune.evaluation.evaluate_translation import evaluate_translation
+from kftune.evaluation.generated_texts import copied_share, distinct_ngrams
 from kftune.evaluation.perplexity import perplexities, perplexity
 from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
 from kftune.evaluation.plots import (
@@ -40,7 +41,9 @@ __all__ = [
     "TextPerplexity",
     "TranslationScores",
     "compare_systems",
+    "copied_share",
     "describe_overfitting",
+    "distinct_ngrams",
     "evaluate_translation",
     "find_doubtful_labels",
     "perplexities",
