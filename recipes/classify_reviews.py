@@ -87,7 +87,8 @@ def main(
     task = kftune.models.TextClassifier.from_preset(
         preset, label_names=names, dropout=dropout, load_weights=pretrained
     )
-    print(kftune.tuning.freeze(task, freeze))
+    freezing = kftune.tuning.freeze(task, freeze)
+    print(freezing)
     batches = kftune.training.split_batches(
         task, splits, batch_size=batch_size, seed=seed
     )
@@ -123,6 +124,7 @@ def main(
         test={"accuracy": scores.accuracy, "macro_f1": scores.macro_f1},
         baselines=baselines,
         data=report.summary(),
+        freezing=freezing,
     )
     print(f"Written to {out}: results.json, curves.png, confusion.png, model/")
 

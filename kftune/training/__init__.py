@@ -26,6 +26,7 @@ from kftune.training.run_folder import (
     read_finished,
     read_history,
 )
+from kftune.training.run_record import RunRecord, read_runs
 from kftune.training.sample_callback import SampleCallback
 from kftune.training.score_callback import ScoreCallback
 from kftune.training.search import search
@@ -44,6 +45,7 @@ __all__ = [
     "InverseSquareRoot",
     "PretrainingRows",
     "RangeTest",
+    "RunRecord",
     "SampleCallback",
     "ScoreCallback",
     "SmoothedCrossentropy",
@@ -67,6 +69,7 @@ __all__ = [
     "passages_alone",
     "read_finished",
     "read_history",
+    "read_runs",
     "read_space",
     "search",
     "spare_bias_and_norm",
