@@ -1,5 +1,6 @@
 """Scores, baselines, figures and the results of a run."""
 
+from kftune.evaluation.attention_maps import AttentionMap, attention_maps
 from kftune.evaluation.baselines import (
     predict_majority,
     predict_naive_bayes,
@@ -17,7 +18,9 @@ from kftune.evaluation.plots import (
     plot_curves,
     plot_range_test,
 )
+from kftune.evaluation.report import write_report
 from kftune.evaluation.results import write_results
+from kftune.evaluation.score_intervals import bootstrap_intervals, wilson_interval
 from kftune.evaluation.score_systems import SystemScores, score_systems
 from kftune.evaluation.search_plots import plot_importance, plot_slices
 from kftune.evaluation.split_report import SplitReport, report_splits
@@ -30,12 +33,15 @@ from kftune.evaluation.translation_floors import score_floors, translation_memor
 from kftune.evaluation.translation_scorer import translation_scorer
 
 __all__ = [
+    "AttentionMap",
     "ClassificationScores",
     "DoubtfulLabels",
     "SplitReport",
     "SystemComparison",
     "SystemScores",
     "TranslationScores",
+    "attention_maps",
+    "bootstrap_intervals",
     "compare_systems",
     "evaluate_translation",
     "find_doubtful_labels",
@@ -59,5 +65,7 @@ __all__ = [
     "score_translations",
     "translation_memory",
     "translation_scorer",
+    "wilson_interval",
+    "write_report",
     "write_results",
 ]
