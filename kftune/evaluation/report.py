@@ -109,7 +109,12 @@ def _search(run):
 def _freezing(run):
     """The receipt of `kftune.tuning.freeze`, a row a block."""
     match run.results.get("freezing"):
-        case {"policy": policy, "blocks": [*blocks], "optimizer_bytes": memory, **total}:
+        case {
+            "policy": policy,
+            "blocks": [*blocks],
+            "optimizer_bytes": memory,
+            **total,
+        }:
             memory = f"{memory / 2**20:.2f} MiB" if isinstance(memory, int) else "–"
             blocks = [block for block in blocks if isinstance(block, dict)]
             counts = {"all": total, **{str(b.get("name")): b for b in blocks}}
