@@ -14,9 +14,7 @@ def add_parser(commands):
     )
     add = parser.add_argument
     add("runs", nargs="+", metavar="RUN", help="folder of a run")
-    add(
-        "--output", metavar="FILE", default="report.html", help="(default: report.html)"
-    )
+    add("--output", metavar="FILE", default="report.html", help="(report.html)")
     add(
         "--sentence",
         action="append",
@@ -24,9 +22,7 @@ def add_parser(commands):
         metavar="TEXT",
         help="show the attention of RUN/model within this text; again for more",
     )
-    add(
-        "--sentences", metavar="FILE", help="the same of each line; - is standard input"
-    )
+    add("--sentences", metavar="FILE", help="the same for each line of a file, or of -")
     parser.set_defaults(run=run)
 
 

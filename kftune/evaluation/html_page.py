@@ -34,6 +34,7 @@ tr.marked { background: var(--mark) }
 figure { margin: 0; overflow-x: auto }
 figure > svg, figure > img { background: #fff; border-radius: .4rem; max-width: 100%;
   height: auto }
+.whole figure > svg { max-width: none }
 figcaption, p.note { color: var(--faint); font-size: .9rem }
 """
 
@@ -77,8 +78,8 @@ def table(header, rows, *, caption=None, marked=()):
     head = element("tr", *(element("th", text, scope="col") for text in header))
     body = element("tbody")
     for number, (name, *cells) in enumerate(rows):
-        cells = [element("td", text) for text in cells]
-        row = element("tr", element("th", name, scope="row"), *cells)
+        row = element("tr", element("th", name, scope="row"))
+        row.extend(element("td", text) for text in cells)
         if number in marked:
             row.set("class", "marked")
         body.append(row)
@@ -120,8 +121,8 @@ def drawing(svg, caption, prefix):
         node.tag = _local(node.tag)
         for name, value in [*node.items()]:
             del node.attrib[name]
-            value = f"{prefix}{value}" if name == "id" else value
-            node.set(_local(name), _REFERENCE.sub(rf"\g<1>{prefix}", value))
+            own = f"{prefix}{value}" if name == "id" else value
+            node.set(_local(name), _REFERENCE.sub(rf"\g<1>{prefix}", own))
     for metadata in root.findall("metadata"):
         root.remove(metadata)
     root.attrib.update(role="img")

@@ -18,11 +18,12 @@ _PICTURES = {
 }
 _SAMPLES = 10
 _INTERVALS = (
-    "In brackets stands the 95 % confidence interval: of an accuracy Wilson's, from the "
-    "number of test rows; of BLEU, chrF and TER that of 1000 bootstrap samples, by "
+    "In brackets stands the 95 % confidence interval: of an accuracy Wilson's, from "
+    "the number of test rows; of BLEU, chrF and TER that of 1000 bootstrap samples, by "
     "sacreBLEU. Scores without brackets have none: their folder does not hold what is "
     "needed, or none is known."
 )
+_NOTHING = "-"
 
 
 def write_report(runs, path, attention=None):
@@ -73,7 +74,9 @@ def _side_by_side(title, runs, columns, *, note=None, mark=False):
     names = list(dict.fromkeys(name for values in columns for name in values))
     if not names:
         return []
-    rows = [[name, *(values.get(name, "–") for values in columns)] for name in names]
+    rows = [
+        [name, *(values.get(name, _NOTHING) for values in columns)] for name in names
+    ]
     told = [values for values in columns if values]
     differ = {
         i
@@ -108,20 +111,16 @@ def _search(run):
 
 def _freezing(run):
     """The receipt of `kftune.tuning.freeze`, a row a block."""
-    match run.results.get("freezing"):
-        case {
-            "policy": policy,
-            "blocks": [*blocks],
-            "optimizer_bytes": memory,
-            **total,
-        }:
-            memory = f"{memory / 2**20:.2f} MiB" if isinstance(memory, int) else "–"
+    freezing = run.results.get("freezing")
+    match freezing:
+        case {"policy": policy, "blocks": [*blocks], "optimizer_bytes": memory}:
+            slots = f"{memory / 2**20:.2f} MiB" if isinstance(memory, int) else _NOTHING
             blocks = [block for block in blocks if isinstance(block, dict)]
-            counts = {"all": total, **{str(b.get("name")): b for b in blocks}}
             return {
                 "frozen": str(policy),
-                "slots of the optimizer": memory,
-                **{name: _trained(count) for name, count in counts.items()},
+                "slots of the optimizer": slots,
+                "all": _trained(freezing),
+                **{str(block.get("name")): _trained(block) for block in blocks},
             }
     return {}
 
@@ -130,17 +129,15 @@ def _trained(count):
     match count:
         case {"trainable_params": int(trained), "frozen_params": int(frozen)}:
             return f"{trained:,} of {trained + frozen:,}"
-    return "–"
+    return _NOTHING
 
 
 def _curves(runs):
     histories = {run.name: run.history for run in runs if run.history}
-    figures = [
-        html_page.drawing(
-            draw_curves(histories, metric), f"{metric} by epoch", f"curves{number}-"
-        )
-        for number, metric in enumerate(curve_metrics(histories))
-    ]
+    figures = []
+    for metric in curve_metrics(histories):
+        svg, prefix = draw_curves(histories, metric), f"curves{len(figures)}-"
+        figures.append(html_page.drawing(svg, f"{metric} by epoch", prefix))
     return _figures("Learning curves", figures)
 
 
@@ -156,10 +153,10 @@ def _pictures(runs):
     return _figures("Figures", figures)
 
 
-def _figures(title, figures):
+def _figures(title, figures, class_="figures"):
     if not figures:
         return []
-    return [element("h2", title), element("div", *figures, class_="figures")]
+    return [element("h2", title), element("div", *figures, class_=class_)]
 
 
 def _samples(outputs):
@@ -171,19 +168,15 @@ def _samples(outputs):
             key = (file, *sources[1], *targets[1])
             columns = tables.setdefault(key, [sources, targets])
             columns += [(f"{run}: {name}", cells) for name, cells in others]
-    parts = [
-        html_page.table(
-            ["", *(name for name, _ in columns)],
-            [
-                [str(number), *cells]
-                for number, cells in enumerate(
-                    zip(*(cells for _, cells in columns), strict=True), start=1
-                )
-            ],
-            caption=f"{file}, the first rows",
-        )
-        for (file, *_), columns in tables.items()
-    ]
+    parts = []
+    for (file, *_), columns in tables.items():
+        names, cells = zip(*columns, strict=True)
+        rows = [
+            [str(number), *row]
+            for number, row in enumerate(zip(*cells, strict=True), 1)
+        ]
+        caption = f"{file}, the first rows"
+        parts.append(html_page.table(["", *names], rows, caption=caption))
     return [element("h2", "Translations"), *parts] if parts else []
 
 
@@ -197,12 +190,10 @@ def _attention(attention):
     figures = []
     for run, maps in attention.items():
         for found in maps:
-            figures.append(
-                html_page.drawing(
-                    draw_attention(found.tokens, found.weights),
-                    f"Attention in the last block of {run}, mean of the heads: "
-                    f"{found.text}",
-                    f"attention{len(figures)}-",
-                )
+            svg = draw_attention(found.tokens, found.weights)
+            caption = (
+                f"Attention in the last block of {run}, mean of the heads: {found.text}"
             )
-    return _figures("Attention", figures)
+            prefix = f"attention{len(figures)}-"
+            figures.append(html_page.drawing(svg, caption, prefix))
+    return _figures("Attention", figures, "figures whole")

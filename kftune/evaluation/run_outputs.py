@@ -27,7 +27,7 @@ def _read(path):
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t", strict=True)
-            if not _COLUMNS < set(reader.fieldnames or ()):
+            if not set(reader.fieldnames or ()) > _COLUMNS:
                 return []
             rows = list(reader)
     except (csv.Error, UnicodeDecodeError) as error:
