@@ -4,6 +4,7 @@ import json
 import math
 
 from kftune.evaluation.score_intervals import bootstrap_intervals, wilson_interval
+from kftune.evaluation.translation import METRICS
 
 _SCORES = ("test", "validation", "baselines", "floors", "perplexity")
 
@@ -100,7 +101,11 @@ def _of_translations(scores, outputs):
 
 def _of_corpus(scores, name, rows, case):
     prefix = f"{name}: "
-    metrics = {n.removeprefix(prefix): s for n, s in scores.items() if prefix in n}
+    metrics = {
+        metric: scores[prefix + metric]
+        for metric in METRICS
+        if isinstance(scores.get(prefix + metric), float)
+    }
     if not metrics:
         return {}
     hypotheses, references = ([r[c] for r in rows] for c in ("translation", "target"))

@@ -55,7 +55,8 @@ def read_runs(folders):
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
-    wrong, runs = [], []
+    wrong = [f"{name}: given twice" for name in set(names) if names.count(name) > 1]
+    runs = []
     for name, folder in zip(names, folders, strict=True):
         runs.append(_read_run(name, folder, wrong))
     if wrong or not runs:
