@@ -18,7 +18,6 @@ from kftune.evaluation.plots import (
     plot_curves,
     plot_range_test,
 )
-from kftune.evaluation.report import write_report
 from kftune.evaluation.results import write_results
 from kftune.evaluation.score_intervals import bootstrap_intervals, wilson_interval
 from kftune.evaluation.score_systems import SystemScores, score_systems
@@ -31,6 +30,7 @@ from kftune.evaluation.translation import (
 )
 from kftune.evaluation.translation_floors import score_floors, translation_memory
 from kftune.evaluation.translation_scorer import translation_scorer
+from kftune.evaluation.write_report import write_report
 
 __all__ = [
     "AttentionMap",
