@@ -53,6 +53,7 @@ def score_texts(results, outputs):
         `dict` of names to `str`.
     """
     scores = flat({name: results[name] for name in _SCORES if name in results})
+    scores = {name: score for name, score in scores.items() if score is not None}
     intervals = {
         **_of_shares(scores, flat(results.get("data")).get("rows: test")),
         **_of_translations(scores, outputs),

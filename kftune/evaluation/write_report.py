@@ -69,23 +69,18 @@ def write_report(runs, path, attention=None):
 
 
 def _side_by_side(title, runs, columns, *, note=None, mark=False):
-    """A table, a column a run, rows that differ marked. Nothing without values."""
-    columns = list(columns)
-    names = list(dict.fromkeys(name for values in columns for name in values))
-    if not names:
+    """A table, a column a run that has values, rows that differ marked."""
+    told = [(run, values) for run, values in zip(runs, columns, strict=True) if values]
+    if not told:
         return []
-    rows = [
-        [name, *(values.get(name, _NOTHING) for values in columns)] for name in names
-    ]
-    told = [values for values in columns if values]
-    differ = {
-        i
-        for i, name in enumerate(names)
-        if mark and len({values.get(name) for values in told}) > 1
-    }
-    for i in differ:
-        rows[i][0] = f"≠ {rows[i][0]}"
-    made = html_page.table(["", *(run.name for run in runs)], rows, marked=differ)
+    rows, differ = [], set()
+    for name in dict.fromkeys(name for _, values in told for name in values):
+        cells = [values.get(name, _NOTHING) for _, values in told]
+        differs = mark and len(set(cells)) > 1
+        if differs:
+            differ.add(len(rows))
+        rows.append([f"≠ {name}" if differs else name, *cells])
+    made = html_page.table(["", *(run.name for run, _ in told)], rows, marked=differ)
     notes = [element("p", note, class_="note")] if note else []
     return [element("h2", title), made, *notes]
 

@@ -65,6 +65,16 @@ def test_settings_that_differ_are_marked(read_report, pair):
     assert page.marked == ["≠ freeze", "≠ frozen", "≠ all", "≠ block_0"]
 
 
+def test_a_run_has_a_column_where_it_has_values(read_report, pair, tmp_path):
+    (tmp_path / "going").mkdir()
+    (tmp_path / "going" / "settings.json").write_text('{"epochs": 2}')
+    page = read_report(*pair, tmp_path / "going")
+    assert page.tables["Scores"][0] == ["", "all", "head"]
+    assert page.tables["Settings"][0] == ["", "all", "head", "going"]
+    assert ["≠ freeze", "nothing", "backbone", "-"] in page.tables["Settings"]
+    assert ["epochs", "2", "2", "2"] in page.tables["Settings"]
+
+
 def test_a_run_alone_has_nothing_marked(read_report, pair):
     assert read_report(pair[0]).marked == []
 
