@@ -142,7 +142,7 @@ def adapt(options, folder, splits, tests):
         decoder_sequence_length=length,
     )
     code = language_code(task, options)
-    trained, seconds = 0.0, 0.0
+    report, trained, seconds = None, 0.0, 0.0
     if regime != UNADAPTED:
         report = kftune.tuning.freeze(task, regime)
         print(report)
@@ -160,6 +160,7 @@ def adapt(options, folder, splits, tests):
         folder / "results.json",
         settings=options,
         trained=trained,
+        freezing=report,
         seconds=seconds,
         translations=translations,
     )

@@ -88,7 +88,8 @@ def main(
     task = kftune.models.TextClassifier.from_preset(
         preset, label_names=names, dropout=dropout, load_weights=pretrained
     )
-    print(kftune.tuning.freeze(task, freeze))
+    freezing = kftune.tuning.freeze(task, freeze)
+    print(freezing)
     batches = kftune.training.split_batches(
         task, splits, batch_size=batch_size, seed=seed
     )
@@ -128,6 +129,7 @@ def main(
         baselines=baselines,
         data=report.summary(),
         overfitting=overfitting,
+        freezing=freezing,
     )
     kftune.training.close_run(out)
     print(f"Written to {out}: results.json, curves.png, confusion.png, model/")

@@ -151,6 +151,7 @@ def train_system(options, folder, tokenizer, splits, tests):
         folder / "results.json",
         settings=options,
         trained=report.trained_share,
+        freezing=report,
         seconds=seconds,
         translations={
             name: kftune.decoding.translate_texts(task, rows["source"])

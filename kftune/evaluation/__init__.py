@@ -1,5 +1,6 @@
 """Scores, baselines, figures and the results of a run."""
 
+from kftune.evaluation.attention_maps import AttentionMap, attention_maps
 from kftune.evaluation.baselines import (
     predict_majority,
     predict_naive_bayes,
@@ -20,6 +21,7 @@ from kftune.evaluation.plots import (
     plot_range_test,
 )
 from kftune.evaluation.results import write_results
+from kftune.evaluation.score_intervals import bootstrap_intervals, wilson_interval
 from kftune.evaluation.score_systems import SystemScores, score_systems
 from kftune.evaluation.search_plots import plot_importance, plot_slices
 from kftune.evaluation.split_report import SplitReport, report_splits
@@ -31,8 +33,10 @@ from kftune.evaluation.translation import (
 )
 from kftune.evaluation.translation_floors import score_floors, translation_memory
 from kftune.evaluation.translation_scorer import translation_scorer
+from kftune.evaluation.write_report import write_report
 
 __all__ = [
+    "AttentionMap",
     "ClassificationScores",
     "DoubtfulLabels",
     "SplitReport",
@@ -40,6 +44,8 @@ __all__ = [
     "SystemScores",
     "TextPerplexity",
     "TranslationScores",
+    "attention_maps",
+    "bootstrap_intervals",
     "compare_systems",
     "copied_share",
     "describe_overfitting",
@@ -67,5 +73,7 @@ __all__ = [
     "text_perplexity",
     "translation_memory",
     "translation_scorer",
+    "wilson_interval",
+    "write_report",
     "write_results",
 ]

@@ -1,5 +1,6 @@
 """`results.json`: what a run was, on what it ran, and what came out."""
 
+import dataclasses
 import datetime
 import importlib.metadata
 import json
@@ -24,7 +25,8 @@ def write_results(path, *, settings, **results):
     Args:
         path: `str` or `Path` of the JSON file.
         settings: `dict`, the resolved settings of the run.
-        **results: what came out, by name; nested as it is to stand in the file.
+        **results: what came out, by name; nested as it is to stand in the file. Of a
+            dataclass, such as `kftune.tuning.FreezeReport`, its fields.
 
     Returns:
         `dict`, what was written: the results, `"settings"`, `"versions"`, `"machine"`
@@ -73,7 +75,9 @@ def _versions():
 
 
 def _plain(value):
-    """Turns NumPy's numbers, paths and tuples into what JSON has."""
+    """Turns NumPy's numbers, paths, tuples and dataclasses into what JSON has."""
+    if dataclasses.is_dataclass(value):
+        value = vars(value)
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -77,13 +77,7 @@ class TransformerBlock(TransformerSublayers):
         self._check_encoder("encoder_sequence", encoder_sequence)
 
         def attend_to_self(x):
-            return self._self_attention_layer(
-                x,
-                x,
-                attention_mask=None if padding_mask is None else padding_mask[:, None],
-                use_causal_mask=self.use_causal_mask,
-                training=training,
-            )
+            return self._attend_to_self(x, padding_mask, training=training)
 
         def apply(x, *encoder_sequence):
             def attend_to_encoder(x):
@@ -101,6 +95,24 @@ class TransformerBlock(TransformerSublayers):
         if self.remat and training:
             return rematerialize(self, apply, *inputs)
         return apply(*inputs)
+
+    def attention_weights(self, x, padding_mask=None):
+        """Computes how much each token attends to each, as `call` does.
+
+        Args:
+            x: float tensor of shape `(B, T, D)`, what `call` gets.
+            padding_mask: `bool` or `int32` tensor of shape `(B, T)`. True, or 1, means
+                a real token.
+
+        Returns:
+            Float tensor of shape `(B, N, T, T)`, N heads. A row sums to 1, or to 0 for
+            a token that may attend to none.
+        """
+        x = self._self_attention_layer_norm(x) if self.normalize_first else x
+        _, weights = self._attend_to_self(
+            x, padding_mask, training=False, return_attention_scores=True
+        )
+        return weights
 
     def init_cache(self, batch_size, max_length):
         """Returns an empty cache for `step`.
@@ -176,6 +188,15 @@ class TransformerBlock(TransformerSublayers):
         x = ops.convert_to_tensor(x, self.compute_dtype)
         x = self._apply_sublayers(x, attend_to_self, attend_to_encoder, training=False)
         return x, cache
+
+    def _attend_to_self(self, x, padding_mask, **options):
+        return self._self_attention_layer(
+            x,
+            x,
+            attention_mask=None if padding_mask is None else padding_mask[:, None],
+            use_causal_mask=self.use_causal_mask,
+            **options,
+        )
 
     def _apply_sublayers(self, x, attend_to_self, attend_to_encoder, training):
         def feed_forward(x):

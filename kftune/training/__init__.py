@@ -31,6 +31,7 @@ from kftune.training.run_folder import (
     read_finished,
     read_history,
 )
+from kftune.training.run_record import RunRecord, read_runs
 from kftune.training.sample_callback import SampleCallback
 from kftune.training.score_callback import ScoreCallback
 from kftune.training.search import search
@@ -53,6 +54,7 @@ __all__ = [
     "PretrainingRows",
     "RangeTest",
     "RunCheckpoint",
+    "RunRecord",
     "SampleCallback",
     "ScoreCallback",
     "SmoothedCrossentropy",
@@ -79,6 +81,7 @@ __all__ = [
     "passages_alone",
     "read_finished",
     "read_history",
+    "read_runs",
     "read_space",
     "search",
     "spare_bias_and_norm",

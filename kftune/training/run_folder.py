@@ -16,7 +16,7 @@ CHECKPOINTS = "checkpoints"
 HISTORY = "history.csv"
 RESULTS = "results.json"
 TENSORBOARD = "tensorboard"
-_SETTINGS = "settings.json"
+SETTINGS = "settings.json"
 # Where a run lies changes nothing of what comes out.
 _ALWAYS_DIFFERS = ("out",)
 _ANEW = (
@@ -101,9 +101,9 @@ def open_runs(folder, settings, may_differ=()):
     """
     folder, settings = Path(folder), _plain(settings)
     if is_overwriting():
-        for path in [*folder.glob(f"*/{RESULTS}"), folder / _SETTINGS]:
+        for path in [*folder.glob(f"*/{RESULTS}"), folder / SETTINGS]:
             path.unlink(missing_ok=True)
-    elif (folder / _SETTINGS).exists():
+    elif (folder / SETTINGS).exists():
         _check(folder, settings, may_differ, can_go_on=True)
     (folder / RESULTS).unlink(missing_ok=True)
     _write_settings(folder, settings)
@@ -164,7 +164,7 @@ def _rows(folder):
 
 def _check(folder, settings, may_differ, can_go_on):
     """Raises if a run has ended already, or differs in what may not."""
-    path = folder / _SETTINGS
+    path = folder / SETTINGS
     before = json.loads(path.read_text("utf-8")) if path.exists() else {}
     has_ended = (folder / RESULTS).exists()
     changed = differences(before, settings, _ALWAYS_DIFFERS)
@@ -200,7 +200,7 @@ def _plain(settings):
 
 
 def _write_settings(folder, settings):
-    with write_aside(folder / _SETTINGS) as aside:
+    with write_aside(folder / SETTINGS) as aside:
         aside.write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
 
 
@@ -211,5 +211,5 @@ def _clear(folder):
     """
     for name in (CHECKPOINTS, AVERAGES, TENSORBOARD):
         shutil.rmtree(folder / name, ignore_errors=True)
-    for name in (RESULTS, BEST_WEIGHTS, HISTORY, _SETTINGS):
+    for name in (RESULTS, BEST_WEIGHTS, HISTORY, SETTINGS):
         (folder / name).unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 import pytest
 
+import kftune
 from kftune.decoding import BeamSearch, Sampling, generate_texts
 
 pytestmark = pytest.mark.backend
@@ -76,9 +77,14 @@ def test_wrong_options_are_named(greedy, options, message):
         generate_texts(greedy, PROMPTS, **{"max_new_tokens": 4, **options})
 
 
-def test_empty_prompts_are_named(greedy):
+def test_prompts_without_a_token_are_named(writer):
+    tokenizer = writer.preprocessor.tokenizer
+    preprocessor = kftune.models.GPT2CausalLMPreprocessor(
+        tokenizer, 48, add_start_token=False
+    )
+    task = kftune.models.GPT2CausalLM(writer.backbone, preprocessor)
     with pytest.raises(ValueError, match="none at the indices 1, 2"):
-        generate_texts(greedy, ["A", "", ""], max_new_tokens=4)
+        generate_texts(task, ["A", "", ""], max_new_tokens=4)
 
 
 def test_an_encoder_decoder_is_refused(marian):

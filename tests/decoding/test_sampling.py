@@ -15,7 +15,7 @@ RULES = {
     "none": {},
     "repetition": {"repetition_penalty": 1.4},
     "ngrams": {"no_repeat_ngram_size": 2},
-    "words": {"bad_words_ids": [[7], [3, 5], [60, 61]]},
+    "words": {"bad_words_ids": [[8], [86, 86], [5, 6, 7]]},
     "least length": {"min_length": 15},
     "all": {
         "repetition_penalty": 0.8,

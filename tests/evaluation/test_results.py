@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kftune.evaluation.results import write_results
+from kftune.tuning import BlockCount, FreezeReport
 
 
 def write(path, **changes):
@@ -41,6 +42,20 @@ def test_file_holds_scores_settings_and_circumstances(tmp_path):
     assert results["versions"]["keras"] == keras.version()
     assert results["versions"]["backend"] == keras.config.backend()
     assert results["finished"].endswith("+00:00")
+
+
+def test_dataclasses_become_their_fields(tmp_path):
+    path = tmp_path / "results.json"
+    blocks = (BlockCount("embedding", 0, np.int64(9)), BlockCount("head", 4, 0))
+    write(path, freezing=FreezeReport("backbone", 4, 9, None, blocks))
+    freezing = json.loads(path.read_text())["freezing"]
+    assert freezing["policy"] == "backbone" and freezing["optimizer_bytes"] is None
+    assert freezing["blocks"][0] == {
+        "name": "embedding",
+        "trainable_params": 0,
+        "frozen_params": 9,
+    }
+    assert [block["name"] for block in freezing["blocks"]] == ["embedding", "head"]
 
 
 def test_what_json_cannot_hold_becomes_null(tmp_path):

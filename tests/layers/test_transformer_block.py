@@ -71,6 +71,30 @@ def test_a_block_without_causal_mask_equals_the_encoder_of_kerashub(normalize_fi
 
 
 @pytest.mark.parametrize("normalize_first", [True, False])
+def test_attention_weights_are_those_of_the_encoder_of_kerashub(normalize_first):
+    arguments = {"normalize_first": normalize_first, "dropout": 0.1}
+    stock = keras_hub.layers.TransformerEncoder(24, 4, **arguments)
+    ours = TransformerBlock(24, 4, **arguments)
+    stock(X), ours(X)
+    randomize(stock)
+    ours.set_weights(stock.get_weights())
+    _, expected = stock(X, padding_mask=MASK, return_attention_scores=True)
+    actual = numpy(ours.attention_weights(X, MASK))
+    np.testing.assert_allclose(actual, numpy(expected), atol=2e-6)
+    np.testing.assert_allclose(actual.sum(axis=-1), 1, atol=1e-6)
+
+
+def test_attention_weights_of_a_causal_block_look_back_only():
+    block = TransformerBlock(24, 4, use_causal_mask=True)
+    block(X)
+    randomize(block)
+    weights = numpy(block.attention_weights(X))
+    assert not np.triu(weights, 1).any()
+    np.testing.assert_allclose(weights.sum(axis=-1), 1, atol=1e-6)
+    assert (np.tril(weights) > 0).sum() == 2 * 4 * 21
+
+
+@pytest.mark.parametrize("normalize_first", [True, False])
 @pytest.mark.parametrize("num_key_value_heads", [None, 2, 1])
 def test_steps_with_a_cache_equal_the_full_pass(normalize_first, num_key_value_heads):
     block = TransformerBlock(

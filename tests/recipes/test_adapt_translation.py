@@ -66,6 +66,12 @@ def test_every_regime_is_scored_on_both_test_sets(out, results):
     assert bleu["nothing"] > 20 > bleu["unadapted"]
     assert results["test"]["p_values"]["nothing"]["in domain"]["bleu"] < 0.05
     assert results["trained"]["unadapted"] == 0
+    freezing = {
+        name: json.loads((out / name / "results.json").read_text())["freezing"]
+        for name in systems
+    }
+    assert freezing["unadapted"] is None
+    assert freezing["lora"]["frozen_params"] > freezing["nothing"]["frozen_params"] == 0
     assert 0 < results["trained"]["lora"] < 0.5 < results["trained"]["nothing"] == 1
     rows = [row.split(" | ")[0] for row in results["table"].splitlines()]
     assert rows[2:5] == [f"| {system}" for system in systems]

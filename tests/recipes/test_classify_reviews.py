@@ -105,6 +105,10 @@ def test_reviews_become_a_scored_model_that_loads(whole):
     assert results["baselines"]["majority"]["accuracy"] < 0.7
     assert results["baselines"]["naive_bayes"]["accuracy"] > 0.9
     assert results["settings"]["freeze"] == "nothing"
+    assert results["freezing"]["policy"] == "nothing"
+    assert (
+        results["freezing"]["frozen_params"] == 0 < len(results["freezing"]["blocks"])
+    )
     assert sorted(results["times"]) == ["all", "first_step", "fit"]
     assert results["examples_per_second"] > 0
     for name in ("curves.png", "confusion.png"):
