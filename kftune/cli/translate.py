@@ -1,13 +1,17 @@
 """`kftune translate`: a file of texts into a file of translations."""
 
 import argparse
-import contextlib
 import itertools
 import sys
 
 from kftune.cli.beam_option import add_num_beams, compile_search
+from kftune.cli.line_output import (
+    on_one_line,
+    open_output,
+    warn_of_lines,
+    warn_of_undecoded,
+)
 from kftune.cli.option_types import positive_int
-from kftune.error_text import first_few
 
 _LINES_AT_ONCE = 10_000
 
@@ -50,28 +54,16 @@ def run(arguments: argparse.Namespace):
 
     lines, cut = InputLines(arguments.files), []
     numbered = enumerate(lines, start=1)
-    # What a library prints must not get among the translations.
-    with _output(arguments.output) as output, contextlib.redirect_stdout(sys.stderr):
+    with open_output(arguments.output) as output:
         task = _load(arguments)
         while chunk := list(itertools.islice(numbered, _LINES_AT_ONCE)):
             for line in _translated(task, chunk, cut, arguments):
                 output.write(line.encode("utf-8") + b"\n")
             output.flush()
-    _warn("with bytes that are no UTF-8, which became U+FFFD", lines.undecoded)
-    _warn(f"over {task.preprocessor.encoder_sequence_length} tokens, cut", cut)
+    warn_of_undecoded(arguments, lines)
+    limit = task.preprocessor.encoder_sequence_length
+    warn_of_lines(arguments, f"over {limit} tokens, cut", cut)
     return 0
-
-
-@contextlib.contextmanager
-def _output(path):
-    """A binary stream: the standard output, or a file that appears when all is done."""
-    from kftune.files import write_aside
-
-    if path is None:
-        yield sys.stdout.buffer
-        return
-    with write_aside(path) as aside, open(aside, "wb") as file:
-        yield file
 
 
 def _load(arguments):
@@ -115,16 +107,6 @@ def _translated(task, chunk, cut, arguments):
 def _lines(number, result, n_best):
     """What is printed for a line; a blank one has no result."""
     if not n_best:
-        return [_on_one_line(result or "")]
+        return [on_one_line(result or "")]
     pairs = result or [("", 0.0)] * n_best
-    return [f"{number}\t{score:.4f}\t{_on_one_line(text)}" for text, score in pairs]
-
-
-def _on_one_line(text):
-    return text.replace("\r", " ").replace("\n", " ")
-
-
-def _warn(what, numbers):
-    if numbers:
-        shown = first_few(numbers, most=20)
-        print(f"kftune translate: lines {what}: {shown}", file=sys.stderr)
+    return [f"{number}\t{score:.4f}\t{on_one_line(text)}" for text, score in pairs]

@@ -1,6 +1,16 @@
-"""Search for the best texts under a language model; many texts in batches."""
+"""Search and sampling under a language model; many texts in batches, one in pieces."""
 
 from kftune.decoding.beam_search import BeamSearch
+from kftune.decoding.generate_texts import generate_texts
+from kftune.decoding.sampling import Sampling
+from kftune.decoding.stream import stream
 from kftune.decoding.translate_texts import source_lengths, translate_texts
 
-__all__ = ["BeamSearch", "source_lengths", "translate_texts"]
+__all__ = [
+    "BeamSearch",
+    "Sampling",
+    "generate_texts",
+    "source_lengths",
+    "stream",
+    "translate_texts",
+]

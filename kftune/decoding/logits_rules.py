@@ -47,13 +47,10 @@ class LogitsRules:
         Returns:
             `LogitsRules`.
         """
-        words = settings.bad_words_ids
-        if words is None and hasattr(model, "decoding_settings"):
-            words = model.decoding_settings.bad_words_ids
         return cls(
             repetition_penalty=settings.repetition_penalty,
             no_repeat_ngram_size=settings.no_repeat_ngram_size,
-            bad_words_ids=words or [],
+            bad_words_ids=bad_words(settings.bad_words_ids, model),
             min_length=settings.min_length,
             forced_bos_token_id=settings.forced_bos_token_id,
             forced_eos_token_id=settings.last_token_ids,
@@ -115,3 +112,18 @@ class LogitsRules:
                 "in bad_words_ids, forced_bos_token_id and forced_eos_token_id. "
                 f"Received: {unknown}"
             )
+
+
+def bad_words(bad_words_ids, model):
+    """Gives the words that never occur, the model's own ones if none are named.
+
+    Args:
+        bad_words_ids: list of lists of `int`, or `None` for the model's.
+        model: `kftune.models.LanguageModel`, with `decoding_settings` or without.
+
+    Returns:
+        List of lists of `int`.
+    """
+    if bad_words_ids is None and hasattr(model, "decoding_settings"):
+        bad_words_ids = model.decoding_settings.bad_words_ids
+    return bad_words_ids or []

@@ -97,7 +97,8 @@ def penalise_repetition(log_probs, rows, length, penalty):
         log_probs: see the module.
         rows: see the module.
         length: scalar `int32` tensor.
-        penalty: `float`. Multiplies their log-probabilities.
+        penalty: `float`. Multiplies what is negative, and divides what is positive,
+            which logits may be.
 
     Returns:
         See the module.
@@ -107,7 +108,8 @@ def penalise_repetition(log_probs, rows, length, penalty):
     is_filled = ops.arange(rows.shape[-1], dtype="int32") < length
     is_filled = ops.broadcast_to(is_filled, ops.shape(rows))
     used = _without(ops.zeros_like(log_probs), rows, is_filled) < 0
-    return ops.where(used, log_probs * penalty, log_probs)
+    penalised = ops.where(log_probs < 0, log_probs * penalty, log_probs / penalty)
+    return ops.where(used, penalised, log_probs)
 
 
 def _is_among(token_ids, vocabulary_size):

@@ -2,7 +2,7 @@
 
 import sys
 
-from kftune.models.rounded_length import rounded_length
+from kftune.decoding.length_batches import length_batches
 from kftune.models.tokenizers.marian_tokenizer import MarianTokenizer
 from kftune.models.transformer.transformer_seq2seq_lm_preprocessor import (
     TransformerSeq2SeqLMPreprocessor,
@@ -41,15 +41,11 @@ def translate_texts(task, texts, *, batch_tokens=2048, on_batch=None, **options)
     print(score_translations(outputs, test["target"]))
     ```
     """
-    if batch_tokens < 1:
-        raise ValueError(
-            f"Expected batch_tokens of at least 1. Received: {batch_tokens}"
-        )
     texts = list(texts)
     lengths = source_lengths(task, texts, options.get("target_language"))
     limit = task.preprocessor.encoder_sequence_length
     results, done = [None] * len(texts), 0
-    for indices, rows in _batches(lengths, limit, batch_tokens):
+    for indices, _, rows in length_batches(lengths, limit, batch_tokens):
         batch = [texts[index] for index in indices]
         # Rows do not depend on each other: what fills up a batch changes none.
         filled = batch + batch[-1:] * (rows - len(batch))
@@ -78,19 +74,3 @@ def source_lengths(task, texts, target_language=None):
     # Marian's models are told the language by a token before the source.
     tag = 1 if target_language and isinstance(tokenizer, MarianTokenizer) else 0
     return [len(row) + tag for row in uncut.tokenize_rows(list(texts), "source")]
-
-
-def _batches(lengths, limit, batch_tokens):
-    """Yields the indices of a batch, and the rows that it is filled up to."""
-    buckets = {}
-    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-        buckets.setdefault(rounded_length(lengths[index], limit), []).append(index)
-    for length, indices in sorted(buckets.items(), reverse=True):
-        rows = max(1, min(batch_tokens // length, _power_of_two(len(indices))))
-        for first in range(0, len(indices), rows):
-            yield indices[first : first + rows], rows
-
-
-def _power_of_two(number):
-    """The next one from `number` on."""
-    return 1 << (number - 1).bit_length()

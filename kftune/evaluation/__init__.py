@@ -11,6 +11,7 @@ from kftune.evaluation.compare_systems import SystemComparison, compare_systems
 from kftune.evaluation.describe_overfitting import describe_overfitting
 from kftune.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_labels
 from kftune.evaluation.evaluate_translation import evaluate_translation
+from kftune.evaluation.generated_texts import copied_share, distinct_ngrams
 from kftune.evaluation.perplexity import perplexities, perplexity
 from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
 from kftune.evaluation.plots import (
@@ -24,6 +25,7 @@ from kftune.evaluation.score_intervals import bootstrap_intervals, wilson_interv
 from kftune.evaluation.score_systems import SystemScores, score_systems
 from kftune.evaluation.search_plots import plot_importance, plot_slices
 from kftune.evaluation.split_report import SplitReport, report_splits
+from kftune.evaluation.text_perplexity import TextPerplexity, text_perplexity
 from kftune.evaluation.translation import (
     TranslationScores,
     score_sentences,
@@ -40,11 +42,14 @@ __all__ = [
     "SplitReport",
     "SystemComparison",
     "SystemScores",
+    "TextPerplexity",
     "TranslationScores",
     "attention_maps",
     "bootstrap_intervals",
     "compare_systems",
+    "copied_share",
     "describe_overfitting",
+    "distinct_ngrams",
     "evaluate_translation",
     "find_doubtful_labels",
     "perplexities",
@@ -65,6 +70,7 @@ __all__ = [
     "score_sentences",
     "score_systems",
     "score_translations",
+    "text_perplexity",
     "translation_memory",
     "translation_scorer",
     "wilson_interval",

@@ -4,6 +4,8 @@ import keras_hub
 import tensorflow as tf
 from keras import ops
 
+from kftune.decoding.sampling import Sampling
+
 _UNLIKELY = -1e9
 
 
@@ -103,6 +105,8 @@ def row_sampler_settings(sampler):
         ValueError: if it samples in a way that an export does not know.
     """
     samplers = keras_hub.samplers
+    if isinstance(sampler, Sampling):
+        return _sampling_settings(sampler)
     settings = {"temperature": float(sampler.temperature), "top_k": 0, "top_p": 1.0}
     if isinstance(sampler, samplers.TopKSampler):
         return {**settings, "top_k": sampler.k}
@@ -113,11 +117,27 @@ def row_sampler_settings(sampler):
     if sampler.variables:
         raise ValueError(
             "Expected a sampler whose random numbers can be drawn by row: "
-            "TopKSampler, TopPSampler, RandomSampler, GreedySampler or "
-            f"kftune.decoding.BeamSearch. Received: {type(sampler).__name__}; call "
+            "TopKSampler, TopPSampler, RandomSampler, GreedySampler, "
+            "kftune.decoding.Sampling or BeamSearch. Received: "
+            f"{type(sampler).__name__}; call "
             "task.compile(sampler=...) before the export"
         )
     return None
+
+
+def _sampling_settings(sampler):
+    """Those of `Sampling`, whose other arguments no request can set."""
+    names = ("temperature", "top_k", "top_p")
+    plain = {**Sampling().get_config(), "seed": sampler.seed}
+    given = sampler.get_config()
+    wrong = {n: v for n, v in given.items() if n not in names and v != plain[n]}
+    if wrong:
+        raise ValueError(
+            "Expected a Sampling of temperature, top_k and top_p alone, which an "
+            f"export knows. Received: {wrong}; call task.compile(sampler=...) before "
+            "the export, for rules with kftune.decoding.BeamSearch"
+        )
+    return {name: given[name] for name in names}
 
 
 def _uniform_draws(seed, length):

@@ -6,6 +6,7 @@ from kftune.models.beam_cache import beam_cache
 from kftune.models.chunked_loss import ChunkedLoss
 from kftune.models.layer_tree import sublayers
 from kftune.models.n_best import SCORES, best_of, check_n_best, gives_scores, n_best
+from kftune.models.next_token import STATE, next_token
 from kftune.models.prompts import PROMPT, ROW_LENGTHS, with_prompt
 from kftune.models.task_inputs import TASK_OPTIONS, TaskInputs
 from kftune.models.trainable_guard import TrainableGuard
@@ -125,14 +126,24 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
         Returns:
             See `generate_step`.
         """
+        return self.run_compiled(with_prompt(self, inputs), stop_token_ids)
+
+    def run_compiled(self, inputs, stop_token_ids=None):
+        """Calls `generate_step`, compiled.
+
+        Args:
+            inputs: see `generate_step`.
+            stop_token_ids: sequence of `int` or `None`.
+
+        Returns:
+            See `generate_step`.
+        """
         if self.generate_function is None:
             trains_with_xla = self.jit_compile
             self.jit_compile = self.generates_with_xla
             self.generate_function = super().make_generate_function()
             self.jit_compile = trains_with_xla
-        return self.generate_function(
-            with_prompt(self, inputs), stop_token_ids=stop_token_ids
-        )
+        return self.generate_function(inputs, stop_token_ids=stop_token_ids)
 
     def generate_step(self, inputs, stop_token_ids=None):
         """Generates for one batch; can be compiled by XLA.
@@ -140,7 +151,8 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
         Args:
             inputs: dict of tokenised inputs; the generated ones, `(B, T)`, hold the
                 prompts, padded on the right. A search ends rows at `row_lengths`,
-                `int32` `(B,)`, if they are there.
+                `int32` `(B,)`, if they are there. With a state among them, those of
+                `next_token`, which is done then.
             stop_token_ids: list of `int` or `None`. Stops when every row has one.
 
         Returns:
@@ -148,6 +160,8 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
             tensor `(B, T)`, True up to and with the first stop token. A search gives
             both for its W beams, `(B, W, T)`, and `scores`, float32 `(B, W)`.
         """
+        if STATE in inputs:
+            return next_token(self, inputs, stop_token_ids)
         token_ids = inputs[self.generated_name]
         mask = ops.cast(inputs[self.generated_mask_name], "bool")
         prompt = inputs.get(PROMPT, token_ids)

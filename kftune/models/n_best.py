@@ -76,7 +76,7 @@ def n_best(task, inputs, count, *, max_length, stop_token_ids, strip_prompt):
         ValueError: if `stop_token_ids="auto"` comes to a task without a preprocessor.
     """
     if isinstance(stop_token_ids, str):
-        stop_token_ids = _own_stop_token_ids(task)
+        stop_token_ids = own_stop_token_ids(task)
     is_dataset = isinstance(inputs, tf.data.Dataset)
     batches = inputs.as_numpy_iterator() if is_dataset else [inputs]
     if task.preprocessor is None:
@@ -94,7 +94,18 @@ def n_best(task, inputs, count, *, max_length, stop_token_ids, strip_prompt):
     return pairs[0] if is_one else pairs
 
 
-def _own_stop_token_ids(task):
+def own_stop_token_ids(task):
+    """Gives the tokens that end a text.
+
+    Args:
+        task: `LanguageModel`.
+
+    Returns:
+        List of `int`.
+
+    Raises:
+        ValueError: if the task has no preprocessor, which would know them.
+    """
     if task.preprocessor is None:
         raise ValueError(
             'Expected a preprocessor for stop_token_ids="auto". Received: a task '

@@ -1,5 +1,4 @@
 import itertools
-import types
 
 import pytest
 from translation_files import SOURCE, write_marian_files
@@ -99,6 +98,6 @@ def test_lengths_are_those_of_the_whole_rows(task, tokenizer):
     assert source_lengths(task, ["good"], "deu") == expected[-1:]
 
 
-def test_batch_tokens_must_be_positive():
+def test_batch_tokens_must_be_positive(task):
     with pytest.raises(ValueError, match="at least 1. Received: 0"):
-        translate_texts(types.SimpleNamespace(), ["a"], batch_tokens=0)
+        translate_texts(task, ["good"], batch_tokens=0)

@@ -95,6 +95,7 @@ def test_settings_of_keras_hub_samplers():
         samplers.TopPSampler(p=0.2, k=4): (1.0, 4, 0.2),
         samplers.TopPSampler(p=0.2): (1.0, 0, 0.2),
         samplers.RandomSampler(temperature=2.0): (2.0, 0, 1.0),
+        kftune.decoding.Sampling(0.7, top_k=5, top_p=0.9, seed=2): (0.7, 5, 0.9),
     }
     for sampler, (temperature, top_k, top_p) in settings.items():
         assert row_sampler_settings(sampler) == {
@@ -104,6 +105,12 @@ def test_settings_of_keras_hub_samplers():
         }
     for sampler in (samplers.GreedySampler(), kftune.decoding.BeamSearch()):
         assert row_sampler_settings(sampler) is None
+
+
+def test_rules_that_no_request_can_set_are_refused():
+    sampler = kftune.decoding.Sampling(0.7, min_p=0.1, no_repeat_ngram_size=3)
+    with pytest.raises(ValueError, match="'min_p': 0.1, 'no_repeat_ngram_size': 3"):
+        row_sampler_settings(sampler)
 
 
 def test_other_dice_are_refused():

@@ -103,6 +103,18 @@ class GPT2CausalLMPreprocessor(
         rows = self._rows(texts, self.sequence_length + 1)
         return [np.array(row, "int32") for row in rows]
 
+    def prompt_rows(self, texts):
+        """Tokenises prompts of any length.
+
+        Args:
+            texts: list of N `str`.
+
+        Returns:
+            List of N lists of `int`, the start token among them if there is one.
+        """
+        start = special_ids(self, "start")
+        return [[*start, *ids] for ids in self._tokenize(self.tokenizer, texts)]
+
     def generate_preprocess(self, x, sequence_length=None):
         """Makes the beginning of rows that `generate` goes on with.
 
@@ -123,8 +135,7 @@ class GPT2CausalLMPreprocessor(
             token_ids, mask = self._pack_in_graph(x, length, is_prompt=True)
         else:
             texts, several = as_texts(x)
-            start = special_ids(self, "start")
-            rows = [[*start, *ids] for ids in self._tokenize(self.tokenizer, texts)]
+            rows = self.prompt_rows(texts)
             check_room(rows, length)
             token_ids, mask = self._pack(rows, length, several)
         return {"token_ids": token_ids, "padding_mask": mask}

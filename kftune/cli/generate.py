@@ -1,0 +1,144 @@
+"""`kftune generate`: prompts of a file into texts that go on with them."""
+
+import argparse
+import itertools
+import json
+import sys
+
+from kftune.cli.line_output import on_one_line, open_output, warn_of_undecoded
+from kftune.cli.option_types import positive_int
+
+_LINES_AT_ONCE = 10_000
+_PROMPT, _COMPLETION = "prompt", "completion"
+_SAMPLING = (
+    ("temperature", float, 0.8, "0 for the likeliest tokens"),
+    ("top_k", int, 0, "draw among so many of the likeliest tokens; 0: all"),
+    ("top_p", float, 0.95, "draw among the likeliest with this share together"),
+    ("min_p", float, 0.0, "draw among tokens of this multiple of the best one's share"),
+    ("repetition_penalty", float, 1.0, "above 1, fewer tokens come twice"),
+    ("no_repeat_ngram_size", int, 0, "n-grams of tokens that come once at most"),
+    ("seed", int, 0, "the same one gives the same texts"),
+)
+
+
+def add_parser(commands):
+    """Add the subcommand to an `argparse` subparsers object."""
+    parser = commands.add_parser(
+        "generate",
+        help="go on with prompts, a line each",
+        description="Go on with the prompts of files, or of the standard input, one a "
+        "line. What is written is what follows, without the prompt, on one line. Blank "
+        "lines stay blank, and lines keep their order.",
+    )
+    add = parser.add_argument
+    add("files", nargs="*", help="UTF-8 text; .gz and .xz are unpacked")
+    add("--model", required=True, help="folder or name of a GPT-2")
+    add("--output", metavar="FILE", help="written whole or not at all")
+    add(
+        "--jsonl",
+        action="store_true",
+        help=f'a JSON object a line: its "{_PROMPT}" is read, and it is written with '
+        f'"{_COMPLETION}" added',
+    )
+    add("--max-new-tokens", type=positive_int, default=64)
+    add("--num-beams", type=positive_int, help="a beam search, in place of sampling")
+    for name, kind, default, what in _SAMPLING:
+        option = f"--{name.replace('_', '-')}"
+        add(option, type=kind, default=default, help=f"{what} (default: {default})")
+    add(
+        "--stop",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="ends a text before it; may be given again",
+    )
+    add(
+        "--long-prompts",
+        choices=["error", "window"],
+        default="error",
+        help="window: of prompts that are too long, read the end",
+    )
+    add("--batch-tokens", type=positive_int, default=2048, help="of a batch's prompts")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace):
+    """Generate. Returns 0."""
+    from kftune.cli.input_lines import InputLines
+
+    lines = InputLines(arguments.files)
+    numbered = enumerate(lines, start=1)
+    with open_output(arguments.output) as output:
+        task = _load(arguments)
+        while chunk := list(itertools.islice(numbered, _LINES_AT_ONCE)):
+            for line in _completed(task, chunk, arguments):
+                output.write(line.encode("utf-8") + b"\n")
+            output.flush()
+    warn_of_undecoded(arguments, lines)
+    return 0
+
+
+def _load(arguments):
+    """The model, with the sampler that the options tell."""
+    from kftune.decoding import BeamSearch, Sampling
+    from kftune.models import GPT2CausalLM
+
+    settings = {name: getattr(arguments, name) for name, *_ in _SAMPLING}
+    sampler = Sampling(**settings)
+    if arguments.num_beams is not None:
+        rules = ("repetition_penalty", "no_repeat_ngram_size")
+        sampler = BeamSearch(
+            arguments.num_beams, **{name: settings[name] for name in rules}
+        )
+    task = GPT2CausalLM.from_preset(arguments.model)
+    task.compile(sampler=sampler)
+    return task
+
+
+def _completed(task, chunk, arguments):
+    """Output lines of numbered input lines."""
+    from kftune.decoding import generate_texts
+
+    objects = [_parsed(n, line, arguments.jsonl) for n, line in chunk if line.strip()]
+    first, last = chunk[0][0], chunk[-1][0]
+
+    def report(done):
+        print(f"lines {first} to {last}: {done} of {len(objects)}", file=sys.stderr)
+
+    texts = generate_texts(
+        task,
+        [each[_PROMPT] for each in objects],
+        max_new_tokens=arguments.max_new_tokens,
+        stop_strings=arguments.stop,
+        long_prompts=arguments.long_prompts,
+        batch_tokens=arguments.batch_tokens,
+        on_batch=report,
+    )
+    results = zip(objects, texts, strict=True)
+    for _, line in chunk:
+        if not line.strip():
+            yield ""
+            continue
+        parsed, text = next(results)
+        if arguments.jsonl:
+            yield json.dumps({**parsed, _COMPLETION: text}, ensure_ascii=False)
+        else:
+            yield on_one_line(text)
+
+
+def _parsed(number, line, is_json):
+    """A dict with the prompt of a line."""
+    if not is_json:
+        return {_PROMPT: line}
+    try:
+        parsed = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"Expected a JSON object in line {number}. Received: {error}"
+        ) from error
+    if not isinstance(parsed, dict) or not isinstance(parsed.get(_PROMPT), str):
+        raise ValueError(
+            f'Expected a JSON object with a "{_PROMPT}", a string, in line {number}. '
+            f"Received: {line[:80]}"
+        )
+    return parsed

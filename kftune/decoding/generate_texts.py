@@ -1,0 +1,132 @@
+"""Goes on with many prompts, in batches of like length."""
+
+import numpy as np
+from keras import ops
+
+from kftune.decoding.length_batches import length_batches
+from kftune.decoding.text_pieces import TextPieces
+from kftune.error_text import first_few
+from kftune.models.n_best import best_of, own_stop_token_ids
+from kftune.models.rounded_length import rounded_length
+from kftune.models.token_rows import padded, special_ids
+
+_LONG_PROMPTS = ("error", "window")
+
+
+def generate_texts(
+    task,
+    prompts,
+    *,
+    max_new_tokens=64,
+    stop_strings=(),
+    long_prompts="error",
+    batch_tokens=2048,
+    on_batch=None,
+):
+    """Generates what follows each of many prompts; the order does not change.
+
+    Prompts are sorted by length inside, and all batches of one length have as many
+    rows, so that little is compiled. Each text ends after `max_new_tokens`, whatever
+    the length of its prompt.
+
+    Args:
+        task: `kftune.models.GPT2CausalLM` with a preprocessor, compiled with the
+            sampler to use.
+        prompts: sequence of N str.
+        max_new_tokens: int from 1. Tokens of a text at most.
+        stop_strings: sequence of str. A text ends before the first of them; it is cut
+            there, as its batch goes on.
+        long_prompts: what to do with prompts that leave no room for `max_new_tokens`
+            among the positions of the model: `"error"`; or `"window"`, which reads
+            their last tokens alone.
+        batch_tokens: int. Tokens of a batch's prompts at most, padding included; but a
+            batch has one row at least.
+        on_batch: function, called after each batch with the number of texts that are
+            done; or `None`.
+
+    Returns:
+        List of N str, without the prompts.
+
+    Raises:
+        TypeError: if the task does not go on with prompts.
+        ValueError: if prompts are too long or have no token; names them. If a number or
+            `long_prompts` is not as expected.
+
+    Example:
+    ```python
+    task = kftune.models.GPT2CausalLM.from_preset("gpt2_tiny_en")
+    task.compile(sampler=kftune.decoding.Sampling(0.8, top_p=0.9, seed=1))
+    generate_texts(task, ["The film", "A comedy that"], stop_strings=["."])
+    ```
+    """
+    room = _room(task, max_new_tokens, long_prompts)
+    rows = _fitting(task.preprocessor, prompts, room, long_prompts)
+    texts, done = [None] * len(rows), 0
+    lengths = [len(row) for row in rows]
+    for indices, length, count in length_batches(lengths, room, batch_tokens):
+        batch = [rows[index] for index in indices]
+        # What fills up a batch is not kept.
+        filled = batch + batch[-1:] * (count - len(batch))
+        outputs = _generated(task, filled, length, max_new_tokens)
+        for index, text in zip(indices, outputs, strict=False):
+            texts[index] = TextPieces(stop_strings).grow(text, is_last=True)
+        done += len(indices)
+        if on_batch:
+            on_batch(done)
+    return texts
+
+
+def _room(task, max_new_tokens, long_prompts):
+    """How many tokens a prompt may have."""
+    if not hasattr(task.preprocessor, "prompt_rows"):
+        raise TypeError(
+            "Expected a task that goes on with prompts, such as GPT2CausalLM, with its "
+            f"preprocessor. Received: {type(task).__name__}. "
+            "kftune.decoding.translate_texts is for encoder-decoders."
+        )
+    longest = task.backbone.max_positions
+    if not 1 <= max_new_tokens < longest or long_prompts not in _LONG_PROMPTS:
+        raise ValueError(
+            f"Expected max_new_tokens from 1 to {longest - 1}, and long_prompts in "
+            f"{_LONG_PROMPTS}. Received: max_new_tokens={max_new_tokens}, "
+            f"long_prompts={long_prompts!r}"
+        )
+    return longest - max_new_tokens
+
+
+def _fitting(preprocessor, prompts, room, long_prompts):
+    """Tokens of prompts that leave room for what follows."""
+    rows = preprocessor.prompt_rows(list(prompts))
+    if empty := [index for index, row in enumerate(rows) if not row]:
+        raise ValueError(
+            "Expected prompts of at least one token. Received none at the indices "
+            f"{first_few(empty)}"
+        )
+    long = [index for index, row in enumerate(rows) if len(row) > room]
+    if long and long_prompts == "error":
+        raise ValueError(
+            f"Expected prompts of at most {room} tokens, which leaves room for "
+            f"max_new_tokens. Received longer ones at the indices {first_few(long)}. "
+            'Pass long_prompts="window" to read their ends alone, or fewer '
+            "max_new_tokens."
+        )
+    start = special_ids(preprocessor, "start")
+    window = room - len(start)
+    return [row if len(row) <= room else [*start, *row[-window:]] for row in rows]
+
+
+def _generated(task, rows, length, max_new_tokens):
+    """The texts that follow some prompts, each of its own length."""
+    tokenizer = task.preprocessor.tokenizer
+    width = min(
+        length + rounded_length(max_new_tokens, task.backbone.max_positions),
+        task.backbone.max_positions,
+    )
+    token_ids, is_prompt = padded(rows, width, tokenizer.pad_token_id)
+    inputs = {task.generated_name: token_ids, task.generated_mask_name: is_prompt}
+    outputs = best_of(task.generate_rows(inputs, own_stop_token_ids(task)))
+    outputs = {name: ops.convert_to_numpy(rows) for name, rows in outputs.items()}
+    mask = outputs[task.generated_mask_name] & ~is_prompt
+    ends = is_prompt.sum(axis=1, keepdims=True) + max_new_tokens
+    outputs[task.generated_mask_name] = mask & (np.arange(width) < ends)
+    return [str(text) for text in task.preprocessor.generate_postprocess(outputs)]

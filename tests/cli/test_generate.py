@@ -1,0 +1,108 @@
+import io
+import json
+import sys
+import types
+
+import keras
+import pytest
+
+import kftune
+from kftune.cli.main import main
+from kftune.decoding import Sampling, generate_texts
+
+OPTIONS = {"temperature": 0.8, "top_p": 0.95, "seed": 3}
+ARGUMENTS = ["--max-new-tokens", "6", "--seed", "3"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A saved model of random weights."""
+    tokenizer = kftune.models.load_tokenizer("gpt2_tiny_en")
+    keras.utils.set_random_seed(1)
+    backbone = kftune.models.GPT2Backbone(
+        tokenizer.vocabulary_size(), 1, 2, 8, 16, max_sequence_length=64
+    )
+    preprocessor = kftune.models.GPT2CausalLMPreprocessor(tokenizer, 48)
+    task = kftune.models.GPT2CausalLM(backbone, preprocessor)
+    folder = tmp_path_factory.mktemp("model")
+    task.save_to_preset(folder)
+    return folder
+
+
+def run(capsysbinary, folder, *argv):
+    status = main(["generate", "--model", str(folder), *ARGUMENTS, *map(str, argv)])
+    out, err = capsysbinary.readouterr()
+    return status, out.decode("utf-8"), err.decode("utf-8")
+
+
+def expected(folder, prompts, **options):
+    task = kftune.models.GPT2CausalLM.from_preset(folder)
+    task.compile(sampler=Sampling(**{**OPTIONS, **options}))
+    return generate_texts(task, prompts, max_new_tokens=6)
+
+
+def test_lines_are_gone_on_with_in_their_order(tmp_path, capsysbinary, folder):
+    path = tmp_path / "prompts.txt"
+    path.write_text("The film\n\nA slow and quiet story that\n", "utf-8")
+    status, out, err = run(capsysbinary, folder, path)
+    first, last = expected(folder, ["The film", "A slow and quiet story that"])
+    assert status == 0
+    assert out.split("\n") == [
+        first.replace("\n", " "),
+        "",
+        last.replace("\n", " "),
+        "",
+    ]
+    assert "lines 1 to 3: 2 of 2" in err
+
+
+def test_json_lines_keep_what_they_have(monkeypatch, capsysbinary, folder):
+    rows = [{"id": 7, "prompt": "Ein Café"}, {"prompt": "The film", "tags": ["é"]}]
+    raw = "\n".join(json.dumps(row) for row in rows).encode()
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(raw)))
+    status, out, _ = run(capsysbinary, folder, "--jsonl")
+    texts = expected(folder, [row["prompt"] for row in rows])
+    assert status == 0
+    received = [json.loads(line) for line in out.splitlines()]
+    assert received == [
+        {**row, "completion": text} for row, text in zip(rows, texts, strict=True)
+    ]
+
+
+def test_options_reach_the_sampler(tmp_path, capsysbinary, folder):
+    path = tmp_path / "prompts.txt"
+    path.write_text("The film\n", "utf-8")
+    _, out, _ = run(capsysbinary, folder, path, "--temperature", "0", "--top-k", "4")
+    (text,) = expected(folder, ["The film"], temperature=0)
+    assert out == text.replace("\n", " ") + "\n"
+    _, beams, _ = run(capsysbinary, folder, path, "--num-beams", "3")
+    assert beams.strip()
+
+
+def test_a_file_is_written_whole(tmp_path, capsysbinary, folder):
+    path, output = tmp_path / "prompts.txt", tmp_path / "out.txt"
+    path.write_text("The film\n" + "very " * 100 + "\n", "utf-8")
+    status, _, err = run(capsysbinary, folder, path, "--output", output)
+    assert status == 1
+    assert "at the indices 1" in err
+    assert not output.exists()
+    status, _, _ = run(
+        capsysbinary, folder, path, "--output", output, "--long-prompts", "window"
+    )
+    assert status == 0
+    assert len(output.read_text("utf-8").splitlines()) == 2
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", '{"text": "A"}', '{"prompt": 3}'])
+def test_what_is_no_prompt_is_refused(tmp_path, capsysbinary, folder, line):
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"prompt": "A"}\n' + line + "\n", "utf-8")
+    status, out, err = run(capsysbinary, folder, path, "--jsonl")
+    assert (status, out) == (1, "")
+    assert "in line 2" in err
+
+
+def test_settings_that_do_not_fit_are_named(capsysbinary, folder):
+    status, _, err = run(capsysbinary, folder, "--top-p", "2")
+    assert status == 1
+    assert "top_p above 0 and at most 1, not 2.0" in err
