@@ -1,3 +1,4 @@
+import itertools
 from collections import Counter
 
 import pytest
@@ -24,7 +25,7 @@ def test_a_class_with_fewer_rows_gives_all():
 
 def test_smaller_ones_are_part_of_larger_ones_and_seeds_differ():
     sets = [set(few_a_class(ROWS, n, seed=3)["id"]) for n in (1, 2, 5, 9, 30)]
-    for smaller, larger in zip(sets, sets[1:], strict=False):
+    for smaller, larger in itertools.pairwise(sets):
         assert smaller < larger
     assert sets[2] == set(few_a_class(ROWS, 5, seed=3)["id"])
     assert sets[2] != set(few_a_class(ROWS, 5, seed=4)["id"])
