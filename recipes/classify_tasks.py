@@ -120,11 +120,41 @@ def read_splits(data, columns, name, seed):
 
 
 def train(options, folder, splits):
-    """Build, freeze, compile, fit; score and save each task."""
+    """Build, freeze, fit; score and save each task."""
     keras.utils.set_random_seed(options["seed"])
     kftune.training.open_run(folder, options)
     task = build(options, splits)
     print(kftune.tuning.freeze(task, options["freeze"]))
+    seconds = fit(task, splits, folder, options)
+    test = {}
+    for name, parts in splits.items():
+        single = kftune.models.single_task(task, name)
+        test[name] = score(single, parts["test"])
+        single.save_to_preset(folder / "models" / name)
+    results = kftune.evaluation.write_results(
+        folder / "results.json", settings=options, times=seconds, test=test
+    )
+    kftune.training.close_run(folder)
+    return results
+
+
+def build(options, splits):
+    """Put a new head for each task on one pretrained backbone."""
+    heads = {}
+    for name, parts in splits.items():
+        names = kftune.data.class_names(parts["train"])
+        heads[name] = kftune.models.DenseHead(
+            len(names), label_names=names, dropout=options["dropout"]
+        )
+    return kftune.models.attach_head(
+        kftune.models.load_backbone(options["preset"]),
+        heads,
+        kftune.models.load_preprocessor(options["preset"]),
+    )
+
+
+def fit(task, splits, folder, options):
+    """Mix the tasks, compile, train to the best sum of losses; the seconds it took."""
     batches = kftune.training.task_batches(
         task,
         splits,
@@ -152,30 +182,7 @@ def train(options, folder, splits):
     )
     print(kftune.evaluation.describe_overfitting(history.history))
     kftune.evaluation.plot_curves(history.history, folder / "curves.png")
-    singles = {name: kftune.models.single_task(task, name) for name in splits}
-    test = {name: score(singles[name], splits[name]["test"]) for name in splits}
-    for name, single in singles.items():
-        single.save_to_preset(folder / "models" / name)
-    results = kftune.evaluation.write_results(
-        folder / "results.json", settings=options, times=seconds, test=test
-    )
-    kftune.training.close_run(folder)
-    return results
-
-
-def build(options, splits):
-    """Put a new head for each task on one pretrained backbone."""
-    heads = {}
-    for name, parts in splits.items():
-        names = kftune.data.class_names(parts["train"])
-        heads[name] = kftune.models.DenseHead(
-            len(names), label_names=names, dropout=options["dropout"]
-        )
-    return kftune.models.attach_head(
-        kftune.models.load_backbone(options["preset"]),
-        heads,
-        kftune.models.load_preprocessor(options["preset"]),
-    )
+    return seconds
 
 
 def score(single, rows):
