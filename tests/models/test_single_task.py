@@ -86,6 +86,23 @@ def test_a_frozen_head_stays_frozen(heads, make_backbone):
     assert single_task(task, "stars").head.trainable_weights
 
 
+def test_factors_of_lora_are_saved_in_their_weights(
+    heads, quick, gpt2_backbone, gpt2_tokenizer, tmp_path
+):
+    preprocessor = GPT2TextClassifierPreprocessor(gpt2_tokenizer, 24)
+    task = attach_head(gpt2_backbone, heads, preprocessor)
+    plain = task.predict(TEXTS, verbose=0)["verdict"]
+    freeze(task, "lora:rank=2")
+    task.compile(keras.optimizers.Adam(0.05), **quick)
+    y = {"verdict": np.array([0, 1]), "stars": np.array([1.0, 5.0])}
+    task.fit(TEXTS, y, epochs=3, verbose=0)
+    outputs = task.predict(TEXTS, verbose=0)["verdict"]
+    assert np.abs(outputs - plain).max() > 1e-3
+    single_task(task, "verdict").save_to_preset(tmp_path)
+    again = GPT2TextClassifier.from_preset(tmp_path).predict(TEXTS, verbose=0)
+    np.testing.assert_allclose(again, outputs, atol=1e-5)
+
+
 def test_an_unknown_head_is_named(heads, make_backbone):
     task = attach_head(make_backbone("Bert"), heads)
     with pytest.raises(ValueError, match=r"\['verdict', 'stars'\]. Received: 'topic'"):
