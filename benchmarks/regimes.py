@@ -87,28 +87,42 @@ def finish(recipe, run):
     return run.results
 
 
+def finish_all(plan, out):
+    """Runs what is missing; yields the name of each regime and its results."""
+    runs = read_plan(plan, out)
+    check_results(plan["recipe"], [run for group in runs.values() for run in group])
+    for name, group in runs.items():
+        yield name, [finish(plan["recipe"], run) for run in group]
+
+
+def mean_and_spread(accuracies):
+    """Mean and standard deviation over the seeds, in percent."""
+    spread = statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
+    return 100 * statistics.mean(accuracies), 100 * spread
+
+
 def row(name, results):
     """One line of the table: mean and standard deviation over the seeds, in percent."""
-    accuracies = [100 * r["test"]["accuracy"] for r in results]
+    mean, spread = mean_and_spread([r["test"]["accuracy"] for r in results])
     f1 = statistics.mean(100 * r["test"]["macro_f1"] for r in results)
-    spread = statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
-    accuracy = f"{statistics.mean(accuracies):.1f} ± {spread:.1f}"
-    return f"| {name} | {accuracy} | {f1:.1f} | {len(results)} |"
+    return f"| {name} | {mean:.1f} ± {spread:.1f} | {f1:.1f} | {len(results)} |"
+
+
+def read_arguments(description, out):
+    """The plan of the command line, and the folder."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("plan", type=Path)
+    parser.add_argument("--out", type=Path, default=Path(out))
+    arguments = parser.parse_args()
+    return yaml.safe_load(arguments.plan.read_text("utf-8")), arguments.out
 
 
 def main():
     """Run what is missing and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("plan", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("runs/regimes"))
-    arguments = parser.parse_args()
-    plan = yaml.safe_load(arguments.plan.read_text("utf-8"))
-    runs = read_plan(plan, arguments.out)
-    check_results(plan["recipe"], [run for group in runs.values() for run in group])
+    plan, out = read_arguments(__doc__, "runs/regimes")
     lines = ["| regime | test accuracy | macro F1 | seeds |", "|---|---|---|---|"]
     results = []
-    for name, group in runs.items():
-        results = [finish(plan["recipe"], run) for run in group]
+    for name, results in finish_all(plan, out):
         lines.append(row(name, results))
     for baseline, scores in results[-1]["baselines"].items():
         lines.append(f"| {baseline} | {100 * scores['accuracy']:.1f} | | |")

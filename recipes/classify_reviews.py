@@ -13,6 +13,7 @@ preset folder. The same command goes on with a run that was stopped, and ends as
 had not been; --overwrite makes a run anew. See docs/resuming.md.
 """
 
+import math
 import time
 from pathlib import Path
 
@@ -31,6 +32,8 @@ def main(
     label: str | None = None,
     group: str | None = None,
     test_data: str | None = None,
+    examples: types.NonNegativeInt = 0,
+    epoch_texts: types.PositiveInt = 1,
     freeze: str = "nothing",
     cache: Path | None = None,
     epochs: types.PositiveInt = 3,
@@ -56,6 +59,8 @@ def main(
         label: column of the classes.
         group: column whose rows stay in one split.
         test_data: file like `data` to test on; nothing takes a tenth of `data`.
+        examples: labelled texts a class to train on, chosen by `seed`; 0 takes all.
+        epoch_texts: texts an epoch has at least; fewer come several times in it.
         freeze: policy: "nothing", "backbone" (head only), "all_but_last:2", ...
         cache: folder in which runs keep what the frozen part computes; nothing
             computes it in every epoch.
@@ -80,6 +85,8 @@ def main(
 
     columns = {"text": text, "label": label, "group": group}
     splits = read_splits(data, test_data, columns, split_seed)
+    if examples:
+        splits["train"] = kftune.data.few_a_class(splits["train"], examples, seed=seed)
     names = kftune.data.class_names(splits["train"])
     report = kftune.evaluation.report_splits(splits)
     print(report)
@@ -90,8 +97,10 @@ def main(
     )
     freezing = kftune.tuning.freeze(task, freeze)
     print(freezing)
+    repeats = math.ceil(epoch_texts / len(splits["train"]))
+    epoch = splits["train"].repeat(repeats)
     batches = kftune.training.split_batches(
-        task, splits, batch_size=batch_size, seed=seed
+        task, {**splits, "train": epoch}, batch_size=batch_size, seed=seed
     )
     print(batches["train"])
     steps = epochs * len(batches["train"])
@@ -124,7 +133,7 @@ def main(
         out / "results.json",
         settings=settings,
         times={**seconds, "all": time.perf_counter() - started},
-        examples_per_second=len(splits["train"]) * len(history.epoch) / seconds["fit"],
+        examples_per_second=len(epoch) * len(history.epoch) / seconds["fit"],
         test={"accuracy": scores.accuracy, "macro_f1": scores.macro_f1},
         baselines=baselines,
         data=report.summary(),

@@ -4,6 +4,7 @@ from kftune.data.clean import CleaningReport, clean
 from kftune.data.clean_pairs import PairCleaningReport, clean_pairs
 from kftune.data.drop_overlap import drop_overlap
 from kftune.data.endless_batches import EndlessBatches
+from kftune.data.few_a_class import few_a_class
 from kftune.data.labels import class_names, encode_labels
 from kftune.data.length_bucketed import LengthBucketed
 from kftune.data.message_corpora import MESSAGE_CORPORA, MessageCorpus
@@ -39,6 +40,7 @@ __all__ = [
     "clean_pairs",
     "drop_overlap",
     "encode_labels",
+    "few_a_class",
     "find_placeholders",
     "load_corpora",
     "pack",

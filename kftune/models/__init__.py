@@ -23,6 +23,7 @@ from kftune.models.pretrained.load_task import load_task
 from kftune.models.pretrained.preset_catalog import presets
 from kftune.models.pretrained.preset_folders import load_backbone, load_preprocessor
 from kftune.models.pretrained.preset_tokenizers import load_tokenizer
+from kftune.models.single_task import single_task
 from kftune.models.text_classifier import TextClassifier
 from kftune.models.text_classifier_preprocessor import TextClassifierPreprocessor
 from kftune.models.tokenizers.m2m100_tokenizer import M2M100Tokenizer
@@ -67,6 +68,7 @@ __all__ = [
     "presets",
     "save_float16_preset",
     "save_to_hugging_face",
+    "single_task",
     "train_gpt2_tokenizer",
     "train_marian_tokenizer",
     "with_new_target",

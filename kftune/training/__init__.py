@@ -38,6 +38,7 @@ from kftune.training.search import search
 from kftune.training.split_batches import split_batches
 from kftune.training.standard_callbacks import standard_callbacks
 from kftune.training.stop_on_divergence import StopOnDivergence
+from kftune.training.task_batches import task_batches
 from kftune.training.teacher import Teacher, embeddings_from_teacher
 from kftune.training.tokens_per_second import TokensPerSecond
 from kftune.training.trial_callback import TrialCallback, in_trial
@@ -87,5 +88,6 @@ __all__ = [
     "spare_bias_and_norm",
     "split_batches",
     "standard_callbacks",
+    "task_batches",
     "use_compilation_cache",
 ]

@@ -259,3 +259,13 @@ def test_rates_may_fall_by_depth(run_recipe, options, folder):
     assert results["test"]["accuracy"] > 0.9
     names = ["schedule", "warmup_share", "layer_decay"]
     assert [results["settings"][name] for name in names] == ["cosine", 0.2, 0.9]
+
+
+def test_few_labels_are_repeated_in_an_epoch(run_recipe, options, folder):
+    out = folder / "few"
+    few = ["--examples", 4, "--epoch-texts", 60, "--epochs", 1, "--batch-size", 16]
+    printed = run_recipe("classify_reviews.py", *options, *few, "--out", out)
+    # 4 of 2 classes: 8 texts, 8 times.
+    assert "64 rows in 4 batches of 16" in printed
+    results = json.loads((out / "results.json").read_text())
+    assert results["data"]["rows"] == {"train": 8, "validation": 30, "test": 30}

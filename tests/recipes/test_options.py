@@ -16,6 +16,8 @@ RECIPES = Path(__file__).parents[2] / "recipes"
         (
             "classify_reviews.py",
             {
+                "examples": -1,
+                "epoch-texts": 0,
                 "epochs": 0,
                 "batch-size": -4,
                 "learning-rate": 0.0,
@@ -25,6 +27,18 @@ RECIPES = Path(__file__).parents[2] / "recipes"
                 "dropout": 1.0,
                 "seed": -1,
                 "split-seed": 2**32,
+            },
+        ),
+        (
+            "classify_tasks.py --data.a b",
+            {
+                "epochs": 0,
+                "batch-size": 0,
+                "learning-rate": 0.0,
+                "weight-decay": -0.01,
+                "dropout": 1.0,
+                "seed": -1,
+                "split-seed": -1,
             },
         ),
         (
