@@ -19,6 +19,7 @@ from kftune.data.pretraining_corpus import (
 from kftune.data.read import read
 from kftune.data.read_pairs import read_pairs
 from kftune.data.split import split
+from kftune.data.text_buckets import TextBuckets
 from kftune.data.tokenize_pairs import tokenize_pairs
 from kftune.data.translation_directions import both_directions, tag_directions
 
@@ -33,6 +34,7 @@ __all__ = [
     "PairBuckets",
     "PairCleaningReport",
     "PretrainingCorpus",
+    "TextBuckets",
     "both_directions",
     "class_names",
     "clean",

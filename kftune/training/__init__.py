@@ -38,6 +38,7 @@ from kftune.training.split_batches import split_batches
 from kftune.training.standard_callbacks import standard_callbacks
 from kftune.training.stop_on_divergence import StopOnDivergence
 from kftune.training.teacher import Teacher, embeddings_from_teacher
+from kftune.training.text_batches import text_batches
 from kftune.training.tokens_per_second import TokensPerSecond
 from kftune.training.trial_callback import TrialCallback, in_trial
 from kftune.training.warmup_stable_decay import WarmupStableDecay
@@ -84,5 +85,6 @@ __all__ = [
     "spare_bias_and_norm",
     "split_batches",
     "standard_callbacks",
+    "text_batches",
     "use_compilation_cache",
 ]
