@@ -1,5 +1,7 @@
 """Text from files, corpora and the hub: read, clean, label, split, pack, batch."""
 
+from kftune.data.chat_pairs import chat_pairs
+from kftune.data.chat_prompt import CHAT_MARKERS, ChatPrompt, chat_prompt
 from kftune.data.clean import CleaningReport, clean
 from kftune.data.clean_pairs import PairCleaningReport, clean_pairs
 from kftune.data.drop_overlap import drop_overlap
@@ -24,8 +26,10 @@ from kftune.data.tokenize_pairs import tokenize_pairs
 from kftune.data.translation_directions import both_directions, tag_directions
 
 __all__ = [
+    "CHAT_MARKERS",
     "MESSAGE_CORPORA",
     "PLACEHOLDER",
+    "ChatPrompt",
     "CleaningReport",
     "EndlessBatches",
     "LengthBucketed",
@@ -36,6 +40,8 @@ __all__ = [
     "PretrainingCorpus",
     "TextBuckets",
     "both_directions",
+    "chat_pairs",
+    "chat_prompt",
     "class_names",
     "clean",
     "clean_pairs",

@@ -105,5 +105,5 @@ def _tell(lost, length):
         f"tokens: {of_prompts} tokens at the beginning of {prompts} prompts, "
         f"{of_answers} at the end of {answers} answers, end tokens among them. A "
         "larger sequence_length keeps more.",
-        stacklevel=4,
+        stacklevel=2,
     )

@@ -55,9 +55,7 @@ def answer_loss(task):
     end = tokenizer.end_token_id
     for question, answer in zip(QUESTIONS, ANSWERS, strict=True):
         learnt = [*tokenizer(answer), end]
-        found = negative_log_probabilities(
-            task, [end, *tokenizer(question), *learnt]
-        )
+        found = negative_log_probabilities(task, [end, *tokenizer(question), *learnt])
         losses.extend(found[-len(learnt) :])
     return np.mean(losses)
 
