@@ -2,6 +2,7 @@
 
 from kftune.data.chat_pairs import chat_pairs
 from kftune.data.chat_prompt import CHAT_MARKERS, ChatPrompt, chat_prompt
+from kftune.data.chunk_rows import chunk_rows
 from kftune.data.clean import CleaningReport, clean
 from kftune.data.clean_pairs import PairCleaningReport, clean_pairs
 from kftune.data.drop_overlap import drop_overlap
@@ -42,6 +43,7 @@ __all__ = [
     "both_directions",
     "chat_pairs",
     "chat_prompt",
+    "chunk_rows",
     "class_names",
     "clean",
     "clean_pairs",

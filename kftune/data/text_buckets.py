@@ -3,6 +3,7 @@
 import numpy as np
 
 from kftune.data.length_bucketed import LengthBucketed
+from kftune.data.packed_texts import packed_texts
 from kftune.error_text import first_few
 
 
@@ -15,11 +16,17 @@ class TextBuckets(LengthBucketed):
     the next tokens, and `sample_weight`, bool `(B, T)`, is True where one follows that
     is to be learnt. A row of T + 1 tokens gives T.
 
+    With `pack_to` several texts share a row, whole, and there is nearly no padding. `x`
+    then holds `"segment_ids"`, int32 `(B, T)`, too: 1 for the first text of a row, 2
+    for the next, 0 for padding; `GPT2CausalLM` keeps the texts apart by them. The same
+    texts share a row in every epoch.
+
     Args:
         rows: sequence of N one-dimensional integer arrays, of two tokens or more, start
             and end tokens among them.
         weights: sequence of N `bool` arrays of the same lengths, True for a token that
             is to be learnt, such as those of an answer; `None`: all are.
+        pack_to: `int` or `None`. T of all batches, in place of `boundaries`.
         **options: of `LengthBucketed`: `batch_size` or `max_tokens`, `boundaries` or
             `max_buckets`, of the lengths T; `shuffle`, `seed`, `drop_remainder` and
             `pad_token_id`.
@@ -38,7 +45,7 @@ class TextBuckets(LengthBucketed):
     ```
     """
 
-    def __init__(self, rows, weights=None, **options):
+    def __init__(self, rows, weights=None, *, pack_to=None, **options):
         rows = [np.asarray(row, "int32") for row in rows]
         if weights is None:
             weights = [np.ones(len(row), bool) for row in rows]
@@ -49,6 +56,9 @@ class TextBuckets(LengthBucketed):
             "next_token": [row[1:] for row in rows],
             "sample_weight": [weight[1:] for weight in weights],
         }
+        if pack_to is not None:
+            columns = _packed(columns, pack_to)
+            options = {**options, "boundaries": [pack_to]}
         super().__init__(columns, **options)
 
     def build_batch(self, plan):
@@ -56,6 +66,20 @@ class TextBuckets(LengthBucketed):
         (x,) = super().build_batch(plan)
         sample_weight = x.pop("sample_weight").astype(bool)
         return x, x.pop("next_token"), sample_weight
+
+
+def _packed(columns, length):
+    """Columns of rows that hold several texts, and the numbers of these."""
+    lengths = np.array([len(row) for row in columns["token_ids"]])
+    places = packed_texts(lengths.tolist(), length)
+    packed = {
+        name: [np.concatenate([rows[text] for text in texts]) for texts in places]
+        for name, rows in columns.items()
+    }
+    packed["segment_ids"] = [
+        np.repeat(np.arange(1, len(texts) + 1), lengths[texts]) for texts in places
+    ]
+    return packed
 
 
 def _check(rows, weights):
@@ -70,6 +94,13 @@ def _check(rows, weights):
     if len(weights) != len(rows):
         raise ValueError(
             f"Expected weights for {len(rows)} rows. Received: {len(weights)}"
+        )
+    pairs = enumerate(zip(rows, weights, strict=True))
+    wrong = [i for i, (row, weight) in pairs if len(row) != len(weight)]
+    if wrong:
+        raise ValueError(
+            "Expected weights as long as the rows. Received other lengths in rows "
+            f"{first_few(wrong, show=str)}"
         )
     if rows and not any(weight[1:].any() for weight in weights):
         raise ValueError(

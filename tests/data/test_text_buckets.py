@@ -45,8 +45,22 @@ def test_wrong_rows_and_weights_are_named():
     with pytest.raises(ValueError, match="weights for 3 rows. Received: 2"):
         TextBuckets(ROWS, WEIGHTS[:2])
     with pytest.raises(
-        ValueError, match="'sample_weight' with other lengths in rows 1"
+        ValueError, match="as long as the rows.*other lengths in rows 1"
     ):
         TextBuckets(ROWS, [WEIGHTS[0], WEIGHTS[0], WEIGHTS[2]])
     with pytest.raises(ValueError, match="tokens to learn.*none in 3 rows"):
         TextBuckets(ROWS, [np.eye(1, len(row), dtype=bool)[0] for row in ROWS])
+
+
+def test_packed_texts_share_a_row_and_are_numbered():
+    options = {"pack_to": 6, "batch_size": 2, "shuffle": False, "pad_token_id": 1}
+    ((x, y, weight),) = TextBuckets(ROWS, WEIGHTS, **options)
+    assert sorted(zip(x["token_ids"].tolist(), y.tolist(), strict=True)) == [
+        ([3, 5, 6, 7, 3, 8], [5, 6, 7, 3, 8, 3]),
+        ([3, 9, 9, 1, 1, 1], [9, 9, 3, 0, 0, 0]),
+    ]
+    long = x["token_ids"][:, 1].tolist().index(5)
+    assert x["segment_ids"][long].tolist() == [1, 1, 1, 1, 2, 2]
+    assert x["segment_ids"][1 - long].tolist() == [1, 1, 1, 0, 0, 0]
+    assert weight[long].tolist() == [False, False, True, True, True, True]
+    np.testing.assert_array_equal(x["padding_mask"], x["segment_ids"] > 0)

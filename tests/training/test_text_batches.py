@@ -17,6 +17,7 @@ from kftune.training import text_batches
 pytestmark = pytest.mark.backend
 
 QUESTIONS = [f"film {i % 3} is{' very' * (i % 4)} what?" for i in range(12)]
+JIT = {"jit_compile": keras.backend.backend() == "jax"}
 ANSWERS = [f" fine{' !' * (i % 5)}" for i in range(12)]
 
 
@@ -35,8 +36,8 @@ def task(tokenizer):
     rng = np.random.default_rng(3)
     for weight in task.weights:
         weight.assign(rng.normal(0, 0.4, weight.shape))
-    compiled = keras.backend.backend() == "jax"
-    task.compile(keras.optimizers.SGD(0.1), jit_compile=compiled)
+    eager = keras.backend.backend() == "tensorflow"  # traced graphs take longer
+    task.compile(keras.optimizers.SGD(0.1), run_eagerly=eager, **JIT)
     return task
 
 
@@ -110,3 +111,56 @@ def test_all_of_a_text_is_learnt(task):
         for ids, following, real in zip(x["token_ids"], y, weight, strict=True):
             received.append([*ids[real].tolist(), following[real][-1].item()])
     assert sorted(received) == expected
+
+
+def trained_weights(task, data, start):
+    """Weights after a step on all of the data, and the loss before it."""
+    for weight, value in zip(task.weights, start, strict=True):
+        weight.assign(value)
+    history = task.fit(data, verbose=0, shuffle=False).history
+    return history["loss"][0], [
+        keras.ops.convert_to_numpy(weight) for weight in task.weights
+    ]
+
+
+@pytest.mark.parametrize("pack_to", [24, 60])  # of 24 positions
+def test_texts_in_one_row_are_learnt_as_if_alone(task, pack_to):
+    task.compile(keras.optimizers.SGD(0.1), **JIT)
+    splits = {"test": {"text": QUESTIONS, "answer": ANSWERS}}
+    start = [keras.ops.convert_to_numpy(weight) for weight in task.weights]
+    received = []
+    for options in ({"boundaries": [24]}, {"pack_to": pack_to}):
+        batches = text_batches(task, splits, answer="answer", batch_size=12, **options)
+        received.append(trained_weights(task, batches["test"], start))
+    assert len(batches["test"].rows.lengths) <= 8
+    (alone, expected), (packed, weights) = received
+    assert packed == pytest.approx(alone, rel=1e-5)
+    for got, wanted in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+    assert any(
+        (before != got).any() for before, got in zip(start, weights, strict=True)
+    )
+    # The logits are those of the texts, too.
+    x = batches["test"][0][0]
+    row = np.flatnonzero(x["segment_ids"][0] == 2)
+    logits = keras.ops.convert_to_numpy(task(x))[0, row]
+    ids = x["token_ids"][:1, row]
+    one = task({"token_ids": ids, "padding_mask": np.ones_like(ids)})
+    np.testing.assert_allclose(
+        logits, keras.ops.convert_to_numpy(one)[0], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_long_texts_are_cut_into_chunks(task):
+    text = " ".join(QUESTIONS)
+    whole = task.preprocessor.tokenize_rows([text], cut=False)[0].tolist()
+    splits = {"test": {"text": [text]}}
+    batches = text_batches(task, splits, overlap=4, batch_size=1)["test"]
+    learnt = []
+    for index in np.argsort(batches.order):
+        x, y, weight = batches[int(index)]
+        assert x["token_ids"].shape[1] <= 24
+        learnt += y[weight].tolist()
+    assert len(whole) > 60 and learnt == whole[1:]
+    with pytest.raises(ValueError, match="answer='answer', overlap=4"):
+        text_batches(task, splits, answer="answer", overlap=4)

@@ -1,5 +1,7 @@
 """From strings to what GPT-2 is trained on and prompted with."""
 
+import sys
+
 import keras
 import keras_hub
 import numpy as np
@@ -103,29 +105,33 @@ class GPT2CausalLMPreprocessor(
         }
         return features, token_ids[..., 1:], learnt[..., 1:]
 
-    def tokenize_rows(self, texts, answers=None):
+    def tokenize_rows(self, texts, answers=None, *, cut=True):
         """Tokenises many texts once, for batches that are padded later.
 
         Args:
             texts: strings, in any container that `call` takes. N of them. Prompts, if
                 there are answers.
             answers: N strings, or `None`.
+            cut: `bool`. False: rows of any length, as `kftune.data.chunk_rows` takes
+                them.
 
         Returns:
             List of N `int32` arrays `(length,)`, start and end token among them,
-            `length <= sequence_length + 1`: as many predict or are predicted. With
-            answers, tuple of it and a list of N `bool` arrays `(length,)`, True for a
-            token of the answer or its end, as `kftune.data.TextBuckets` takes them.
+            `length <= sequence_length + 1`, if cut: as many predict or are predicted.
+            With answers, tuple of it and a list of N `bool` arrays `(length,)`, True
+            for a token of the answer or its end, as `kftune.data.TextBuckets` takes
+            them.
 
         Raises:
             TypeError: if something is not a string; names the first ones by index.
             ValueError: if there are not as many answers as prompts.
         """
         texts, _ = as_texts(texts)
+        length = self.sequence_length + 1 if cut else sys.maxsize
         if answers is not None:
             answers, _ = as_texts(answers)
-            return self._answer_rows(texts, answers, self.sequence_length + 1)
-        rows = self._rows(texts, self.sequence_length + 1)
+            return self._answer_rows(texts, answers, length)
+        rows = self._rows(texts, length)
         return [np.array(row, "int32") for row in rows]
 
     def generate_preprocess(self, x, sequence_length=None):
