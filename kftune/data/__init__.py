@@ -1,5 +1,8 @@
 """Text from files, corpora and the hub: read, clean, label, split, pack, batch."""
 
+from kftune.data.chat_pairs import chat_pairs
+from kftune.data.chat_prompt import CHAT_MARKERS, ChatPrompt, chat_prompt
+from kftune.data.chunk_rows import chunk_rows
 from kftune.data.clean import CleaningReport, clean
 from kftune.data.clean_pairs import PairCleaningReport, clean_pairs
 from kftune.data.drop_overlap import drop_overlap
@@ -20,12 +23,15 @@ from kftune.data.pretraining_corpus import (
 from kftune.data.read import read
 from kftune.data.read_pairs import read_pairs
 from kftune.data.split import split
+from kftune.data.text_buckets import TextBuckets
 from kftune.data.tokenize_pairs import tokenize_pairs
 from kftune.data.translation_directions import both_directions, tag_directions
 
 __all__ = [
+    "CHAT_MARKERS",
     "MESSAGE_CORPORA",
     "PLACEHOLDER",
+    "ChatPrompt",
     "CleaningReport",
     "EndlessBatches",
     "LengthBucketed",
@@ -34,7 +40,11 @@ __all__ = [
     "PairBuckets",
     "PairCleaningReport",
     "PretrainingCorpus",
+    "TextBuckets",
     "both_directions",
+    "chat_pairs",
+    "chat_prompt",
+    "chunk_rows",
     "class_names",
     "clean",
     "clean_pairs",

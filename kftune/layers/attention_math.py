@@ -66,6 +66,18 @@ def combine_masks(*masks):
     return combined
 
 
+def with_query_axis(mask):
+    """Makes a mask of keys one of queries and keys.
+
+    Args:
+        mask: tensor of shape `(B, S)`, one for all queries, or `(B, T, S)`, or None.
+
+    Returns:
+        Tensor of shape `(B, 1, S)` or `(B, T, S)`, or None.
+    """
+    return mask[:, None] if mask is not None and len(mask.shape) == 2 else mask
+
+
 def expand_mask(mask, scores_rank, attention_rank=1):
     """Gives a mask the axes it lacks, so that it broadcasts against the scores.
 

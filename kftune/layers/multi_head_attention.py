@@ -186,7 +186,7 @@ class MultiHeadAttention(DotProductAttention):
             Float tensor of shape `(B, T, D)`.
         """
         key, value = key_value
-        masks = [_with_query_axis(attention_mask)]
+        masks = [attention_math.with_query_axis(attention_mask)]
         if self._sliding_window is not None:
             masks.append(self._compute_sliding_window_mask(query, _heads_first(value)))
         mask = attention_math.combine_masks(*masks)
@@ -203,7 +203,9 @@ class MultiHeadAttention(DotProductAttention):
         Returns:
             Float tensor of shape `(B, N, T, S)`.
         """
-        mask = attention_math.combine_masks(_with_query_axis(attention_mask))
+        mask = attention_math.combine_masks(
+            attention_math.with_query_axis(attention_mask)
+        )
         heads = self._query_dense(query)  # (B, T, N, H)
         key = attention_math.repeat_heads(_heads_first(key_value[0]), self._num_heads)
         scores = ops.einsum("btnh,bsnh->bnts", self._scale(heads), key)
@@ -236,7 +238,7 @@ class MultiHeadAttention(DotProductAttention):
             for old, new in zip(cache, self.project_key_value(query), strict=True)
         )
         mask = attention_math.combine_masks(
-            _with_query_axis(attention_mask),
+            attention_math.with_query_axis(attention_mask),
             self._compute_step_mask(ops.shape(query)[1], ops.shape(key)[2], index),
         )
         return self._attend(query, key, value, mask), (key, value)
@@ -287,11 +289,6 @@ class MultiHeadAttention(DotProductAttention):
 def _heads_first(tensor):
     # (B, S, K, H) <-> (B, K, S, H)
     return ops.transpose(tensor, (0, 2, 1, 3))
-
-
-def _with_query_axis(mask):
-    # (B, S) -> (B, 1, S)
-    return mask[:, None] if mask is not None and len(mask.shape) == 2 else mask
 
 
 def _check_room(query, cache, index):

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kftune.layers.attention_math import with_query_axis
 from kftune.layers.rematerialize import rematerialize
 from kftune.layers.transformer_sublayers import TransformerSublayers
 
@@ -43,7 +44,7 @@ class TransformerBlock(TransformerSublayers):
     Call arguments:
         x: float tensor of shape `(B, T, D)`.
         padding_mask: `bool` or `int32` tensor of shape `(B, T)`. True, or 1, means a
-            real token.
+            real token. Or of shape `(B, T, T)`: a token that the one may attend to.
         encoder_sequence: float tensor of shape `(B, S, D')`, for cross-attention.
         encoder_padding_mask: `bool` or `int32` tensor of shape `(B, S)`.
         training: `bool`. Whether dropout is applied.
@@ -81,11 +82,10 @@ class TransformerBlock(TransformerSublayers):
 
         def apply(x, *encoder_sequence):
             def attend_to_encoder(x):
-                mask = encoder_padding_mask
                 return self._cross_attention_layer(
                     x,
                     *encoder_sequence,
-                    attention_mask=None if mask is None else mask[:, None],
+                    attention_mask=with_query_axis(encoder_padding_mask),
                     training=training,
                 )
 
@@ -193,7 +193,7 @@ class TransformerBlock(TransformerSublayers):
         return self._self_attention_layer(
             x,
             x,
-            attention_mask=None if padding_mask is None else padding_mask[:, None],
+            attention_mask=with_query_axis(padding_mask),
             use_causal_mask=self.use_causal_mask,
             **options,
         )

@@ -231,11 +231,15 @@ def as_arrays(values):
         values: a list, column or array, a dict of these, or `None`.
 
     Returns:
-        The same structure of arrays; Python floats become float32.
+        The same structure of arrays; Python floats become float32, strings objects.
     """
     if values is None or hasattr(values, "dtype"):
         return values
     if isinstance(values, dict):
         return {name: as_arrays(value) for name, value in values.items()}
-    array = np.asarray(list(values))
+    values = list(values)
+    if values and isinstance(values[0], str):
+        # NumPy would make every string as long as the longest.
+        return np.array(values, object)
+    array = np.asarray(values)
     return array.astype("float32") if array.dtype == np.float64 else array

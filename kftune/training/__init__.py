@@ -40,6 +40,7 @@ from kftune.training.standard_callbacks import standard_callbacks
 from kftune.training.stop_on_divergence import StopOnDivergence
 from kftune.training.task_batches import task_batches
 from kftune.training.teacher import Teacher, embeddings_from_teacher
+from kftune.training.text_batches import text_batches
 from kftune.training.tokens_per_second import TokensPerSecond
 from kftune.training.trial_callback import TrialCallback, in_trial
 from kftune.training.warmup_stable_decay import WarmupStableDecay
@@ -89,5 +90,6 @@ __all__ = [
     "split_batches",
     "standard_callbacks",
     "task_batches",
+    "text_batches",
     "use_compilation_cache",
 ]

@@ -193,3 +193,8 @@ def test_lists_become_arrays_leaf_by_leaf():
     assert arrays["a"].dtype.kind == "i"
     assert arrays["b"].dtype == np.float32
     assert arrays["c"] is None
+
+
+def test_strings_keep_their_own_lengths():
+    array = as_arrays(["a\0", "b" * 999])
+    assert (array.dtype, array.tolist()) == (object, ["a\0", "b" * 999])

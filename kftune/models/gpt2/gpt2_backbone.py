@@ -2,8 +2,10 @@
 
 import keras
 import keras_hub
+from keras import ops
 
 from kftune.layers import TransformerBlock
+from kftune.layers.segment_math import segment_mask, segment_positions
 from kftune.models.merged_lora import merged_weights
 from kftune.models.pretrained.preset_backbone import PresetBackbone
 from kftune.models.quantize_alike import own_policy, quantize_alike
@@ -178,6 +180,23 @@ class GPT2Backbone(PresetBackbone, keras_hub.models.Backbone):
     @remat.setter
     def remat(self, remat):
         self._stack.remat = remat
+
+    def packed_states(self, token_ids, segment_ids):
+        """Computes the states of rows that hold several texts, each as if alone.
+
+        Args:
+            token_ids: `int32` tensor `(B, T)`.
+            segment_ids: `int32` tensor `(B, T)`, from 1 a number for each text of a
+                row, 0 for padding. Tokens attend to those before them with their
+                number, and count their positions from the first of these: T may be
+                more than there are positions, a text not.
+
+        Returns:
+            Float tensor `(B, T, D)`.
+        """
+        mask = segment_mask(segment_ids)
+        positions = segment_positions(mask) * ops.cast(segment_ids > 0, "int32")
+        return self._stack(token_ids, positions=positions, padding_mask=mask)
 
     def init_cache(self, batch_size, max_length):
         """Makes an empty cache for `step`.

@@ -7,6 +7,7 @@ from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
 from kftune.models.gpt2.gpt2_causal_lm_preprocessor import GPT2CausalLMPreprocessor
 from kftune.models.language_model import LanguageModel
 from kftune.models.pretrained.preset_language_model import PresetLanguageModel
+from kftune.models.task_inputs import check_features
 
 
 @keras.saving.register_keras_serializable(package="kftune")
@@ -24,7 +25,9 @@ class GPT2CausalLM(LanguageModel, PresetLanguageModel, keras_hub.models.CausalLM
 
     Call arguments:
         inputs: dict of `token_ids` and `padding_mask`, integer tensors `(B, T)`. 1 in
-            the mask means a real token.
+            the mask means a real token. In batches of a `keras.utils.PyDataset` also
+            `segment_ids`, which keep the texts of a row apart, see
+            `kftune.data.TextBuckets`.
 
     Returns:
         Logits of the next tokens, float tensor `(B, T, V)`.
@@ -57,6 +60,14 @@ class GPT2CausalLM(LanguageModel, PresetLanguageModel, keras_hub.models.CausalLM
         inputs = backbone.input
         outputs = backbone.logits(backbone(inputs))
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+
+    def call(self, inputs, training=None, mask=None):
+        """See the class."""
+        if not isinstance(inputs, dict) or "segment_ids" not in inputs:
+            return super().call(inputs, training=training, mask=mask)
+        check_features(inputs, (*self.feature_names, "segment_ids"))
+        states = self.backbone.packed_states(inputs["token_ids"], inputs["segment_ids"])
+        return states if self._gives_states else self.backbone.logits(states)
 
     def to_keras_hub(self):
         """Makes KerasHub's task with these weights; LoRA is merged into them.

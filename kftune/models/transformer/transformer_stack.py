@@ -62,17 +62,23 @@ class TransformerStack:
         for block in self.blocks:
             block.remat = remat
 
-    def __call__(self, token_ids, **masks):
+    def __call__(self, token_ids, positions=None, **masks):
         """Computes the states of whole rows.
 
         Args:
             token_ids: `int32` tensor `(B, T)`.
+            positions: `int32` tensor `(B, T)`, or `None` to count from the offset.
             **masks: Passed to each block.
 
         Returns:
             Float tensor `(B, T, D)`.
         """
-        return self._run(token_ids, 0, lambda index, block, x: block(x, **masks))
+        return self._run(
+            token_ids,
+            0,
+            lambda index, block, x: block(x, **masks),
+            positions=positions,
+        )
 
     def init_cache(self, batch_size, max_length):
         """Makes an empty cache.
@@ -131,7 +137,7 @@ class TransformerStack:
         one_position = beam_mask is not None
         return self._run(token_ids, index, run_block, one_position), updated
 
-    def _run(self, token_ids, index, run_block, one_position=False):
+    def _run(self, token_ids, index, run_block, one_position=False, positions=None):
         """Embeddings, every block by `run_block(i, block, x)`, final norm."""
         tokens = self.token_embedding(token_ids)
         if self.scale != 1:
@@ -139,6 +145,7 @@ class TransformerStack:
         positions = self.position_embedding(
             tokens[:, :1] if one_position else tokens,
             start_index=index + self.position_offset,
+            **({} if positions is None else {"positions": positions}),
         )
         x = self.embeddings_add((tokens, positions))
         if self.embedding_norm is not None:

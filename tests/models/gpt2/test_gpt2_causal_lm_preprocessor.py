@@ -75,10 +75,82 @@ def test_rows_are_tokenised_once(gpt2_tokenizer):
         assert len(row) == count + 1
 
 
-def test_labels_and_weights_are_refused(gpt2_tokenizer):
+PROMPTS = ["Is the film good?", "", "A slow start? " * 4, "15 minutes of waiting"]
+ANSWERS = [" It is.", "no", " the film", " isn't it? " * 9]
+
+
+@pytest.mark.filterwarnings("ignore:.*were cut")
+@pytest.mark.parametrize("add", [(True, True), (False, True), (True, False)])
+@pytest.mark.parametrize("length", [14, 60])
+def test_an_answer_alone_is_learnt(gpt2_tokenizer, add, length):
+    ours = GPT2CausalLMPreprocessor(gpt2_tokenizer, length, *add)
+    start, end = ([gpt2_tokenizer.end_token_id] * given for given in add)
+    x, y, weight = ours(PROMPTS, ANSWERS)
+    for i in range(len(PROMPTS)):
+        prompt = list(gpt2_tokenizer(PROMPTS[i]))
+        answer = [*gpt2_tokenizer(ANSWERS[i]), *end]
+        while len(start + prompt + answer) > length + 1:
+            if prompt:
+                del prompt[0]
+            else:
+                del answer[-1]
+        row = start + prompt + answer
+        learnt = [False] * len(start + prompt) + [True] * len(answer)
+        real = len(row) - 1
+        assert x["padding_mask"][i].sum() == min(len(row), length)
+        assert x["token_ids"][i][: real + 1].tolist() == row[:length]
+        assert y[i][:real].tolist() == row[1:]
+        assert weight[i].tolist() == learnt[1:] + [False] * (length - real)
+
+
+@pytest.mark.filterwarnings("ignore:.*were cut")
+@pytest.mark.parametrize("add", [(True, True), (False, False)])
+def test_pairs_in_a_graph_and_one_by_one_are_the_same(gpt2_tokenizer, add):
+    ours = GPT2CausalLMPreprocessor(gpt2_tokenizer, 14, *add)
+    expected = arrays(ours(PROMPTS, ANSWERS))
+    pairs = tf.data.Dataset.from_tensor_slices((PROMPTS, ANSWERS))
+    singles = list(pairs.map(ours))
+    for received in (
+        next(iter(pairs.batch(4).map(ours))),
+        tf.nest.map_structure(lambda *parts: np.stack(parts), *singles),
+    ):
+        for got, wanted in zip(arrays(received), expected, strict=True):
+            np.testing.assert_array_equal(got, wanted)
+    for got, wanted in zip(arrays(ours(PROMPTS[3], ANSWERS[3])), expected, strict=True):
+        np.testing.assert_array_equal(got, wanted[3])
+
+
+def test_tokenised_pairs_are_the_rows_and_what_was_cut_is_told(gpt2_tokenizer):
+    ours = GPT2CausalLMPreprocessor(gpt2_tokenizer, 14)
+    prompt, answer = (
+        [len(gpt2_tokenizer(text)) for text in texts] for texts in (PROMPTS, ANSWERS)
+    )
+    assert prompt[2] + answer[2] + 2 > 15 > answer[2] + 2 and answer[3] > 15
+    of_prompts = prompt[2] + answer[2] + 2 - 15 + prompt[3]
+    told = (
+        f"2 of 4 pairs .* cut to 15 tokens: {of_prompts} tokens at the beginning of 2 "
+        f"prompts, {answer[3] + 2 - 15} at the end of 1 "
+    )
+    with pytest.warns(UserWarning, match=told):
+        rows, weights = ours.tokenize_rows(PROMPTS, ANSWERS)
+    with pytest.warns(UserWarning, match=told):
+        x, y, sample_weight = ours(PROMPTS, ANSWERS)
+    for i, (row, weight) in enumerate(zip(rows, weights, strict=True)):
+        assert (row.dtype, weight.dtype, len(row)) == ("int32", bool, len(weight))
+        np.testing.assert_array_equal(row[:-1], x["token_ids"][i][: len(row) - 1])
+        np.testing.assert_array_equal(row[1:], y[i][: len(row) - 1])
+        np.testing.assert_array_equal(weight[1:], sample_weight[i][: len(row) - 1])
+
+
+def test_wrong_answers_and_weights_are_refused(gpt2_tokenizer):
     ours = GPT2CausalLMPreprocessor(gpt2_tokenizer, 7)
-    with pytest.raises(ValueError, match="texts alone"):
+    with pytest.raises(TypeError, match="Expected strings.* 1 at index 0"):
         ours(TEXTS, [1, 0, 1, 0])
+    for read in (ours, ours.tokenize_rows):
+        with pytest.raises(ValueError, match="4 prompts and 3 answers"):
+            read(TEXTS, TEXTS[:3])
+    with pytest.raises(ValueError, match="without sample weights.*weight=list"):
+        ours(TEXTS, TEXTS, [1, 0, 1, 0])
     with pytest.raises(TypeError, match="nan at index 1"):
         ours(["good", float("nan")])
 
