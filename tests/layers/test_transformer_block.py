@@ -58,26 +58,27 @@ def test_cross_attention_equals_the_decoder_of_kerashub(normalize_first):
     np.testing.assert_allclose(numpy(actual), numpy(expected), atol=2e-6)
 
 
-@pytest.mark.parametrize("normalize_first", [True, False])
-def test_a_block_without_causal_mask_equals_the_encoder_of_kerashub(normalize_first):
+def encoders(normalize_first):
+    """KerasHub's encoder and ours, with the same weights."""
     arguments = {"normalize_first": normalize_first, "dropout": 0.1}
     stock = keras_hub.layers.TransformerEncoder(24, 4, **arguments)
     ours = TransformerBlock(24, 4, **arguments)
     stock(X), ours(X)
     randomize(stock)
     ours.set_weights(stock.get_weights())
+    return stock, ours
+
+
+@pytest.mark.parametrize("normalize_first", [True, False])
+def test_a_block_without_causal_mask_equals_the_encoder_of_kerashub(normalize_first):
+    stock, ours = encoders(normalize_first)
     expected, actual = stock(X, padding_mask=MASK), ours(X, padding_mask=MASK)
     np.testing.assert_allclose(numpy(actual), numpy(expected), atol=2e-6)
 
 
 @pytest.mark.parametrize("normalize_first", [True, False])
 def test_attention_weights_are_those_of_the_encoder_of_kerashub(normalize_first):
-    arguments = {"normalize_first": normalize_first, "dropout": 0.1}
-    stock = keras_hub.layers.TransformerEncoder(24, 4, **arguments)
-    ours = TransformerBlock(24, 4, **arguments)
-    stock(X), ours(X)
-    randomize(stock)
-    ours.set_weights(stock.get_weights())
+    stock, ours = encoders(normalize_first)
     _, expected = stock(X, padding_mask=MASK, return_attention_scores=True)
     actual = numpy(ours.attention_weights(X, MASK))
     np.testing.assert_allclose(actual, numpy(expected), atol=2e-6)
