@@ -52,9 +52,14 @@ def read_plan(plan, out):
         for seed in seeds:
             folder = out / f"{name}-{seed}"
             wanted = {**settings, "seed": seed, "out": folder}
-            options = [part for k, v in wanted.items() for part in (f"--{k}", str(v))]
+            options = [part for k, v in wanted.items() for part in option(k, v)]
             runs[name].append(Run(folder, options, environment))
     return runs
+
+
+def option(name, value):
+    """An option as it stands on a command line; a list becomes several values."""
+    return [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
 
 
 def check_results(recipe, runs):

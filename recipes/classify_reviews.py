@@ -3,6 +3,7 @@
     python recipes/classify_reviews.py
     python recipes/classify_reviews.py --preset minilm_l6 --epochs 2
     python recipes/classify_reviews.py --freeze backbone --cache runs/features
+    python recipes/classify_reviews.py --freeze backbone --unfreeze all_but_last:2 nothing
     python recipes/classify_reviews.py --data tickets.csv --text question --label queue
     python recipes/classify_reviews.py --config recipes/configs/gpt2_base.yaml
 
@@ -35,6 +36,7 @@ def main(
     examples: types.NonNegativeInt = 0,
     epoch_texts: types.PositiveInt = 1,
     freeze: str = "nothing",
+    unfreeze: list[str] = [],  # noqa: B006
     cache: Path | None = None,
     epochs: types.PositiveInt = 3,
     batch_size: types.PositiveInt = 32,
@@ -62,8 +64,9 @@ def main(
         examples: labelled texts a class to train on, chosen by `seed`; 0 takes all.
         epoch_texts: texts an epoch has at least; fewer come several times in it.
         freeze: policy: "nothing", "backbone" (head only), "all_but_last:2", ...
+        unfreeze: policies of the second epoch, the third, ...; the last one stays.
         cache: folder in which runs keep what the frozen part computes; nothing
-            computes it in every epoch.
+            computes it in every epoch. Not with `unfreeze`.
         epochs: the most epochs; training stops after 2 without progress.
         batch_size: texts a step.
         learning_rate: peak of AdamW's.
@@ -114,8 +117,9 @@ def main(
         features = kftune.tuning.FrozenFeatureCache(task, cache)
         model, train = features.model, features.batches(train)
         validation = features.batches(validation)
+    stages = [kftune.tuning.GradualUnfreezing([freeze, *unfreeze])] if unfreeze else []
     history, seconds = kftune.training.fit_run(
-        model, train, validation, out, epochs=epochs
+        model, train, validation, out, epochs=epochs, callbacks=stages
     )
     if kftune.training.in_trial():  # recipes/search.py must not choose by test scores
         return

@@ -67,7 +67,7 @@ class PairBuckets(BucketedBatches):
         batch_size=32,
         max_tokens=None,
         boundaries=None,
-        max_buckets=8,
+        max_buckets=10,
         shuffle=True,
         seed=0,
         drop_remainder=False,

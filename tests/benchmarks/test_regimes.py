@@ -17,7 +17,14 @@ from pathlib import Path
 from kftune.cli.recipe import run_recipe
 
 
-def main(*, rate: float = 0.5, freeze: str = "nothing", seed: int = 0, out: Path = "."):
+def main(
+    *,
+    rate: float = 0.5,
+    freeze: str = "nothing",
+    stages: list[str] = [],
+    seed: int = 0,
+    out: Path = ".",
+):
     '''Writes results that depend on the settings.'''
     settings = dict(locals(), out=str(out))
     out.mkdir(parents=True)
@@ -36,7 +43,7 @@ if __name__ == "__main__":
 PLAN = {
     "recipe": "recipe.py",
     "seeds": [0, 2],
-    "common": {"freeze": "backbone"},
+    "common": {"freeze": "backbone", "stages": ["a", "b"]},
     "regimes": {"slow": {"rate": 0.25}, "fast": {"rate": 0.75, "seeds": [1]}},
 }
 
@@ -88,7 +95,7 @@ def test_results_of_other_settings_are_refused_all_at_once(compare):
     # An option of the plan, and a default that the recipe did not have before.
     write_recipe(RECIPE.replace("seed: int", "n: int = 1, seed: int"))
     with pytest.raises(SystemExit) as stopped:
-        compare({**PLAN, "common": {"freeze": "embeddings"}})
+        compare({**PLAN, "common": {**PLAN["common"], "freeze": "embeddings"}})
     lines = stopped.value.code.splitlines()[1:]
     freeze = "freeze: expected 'embeddings', received 'backbone'"
     backend = f"backend: expected {keras.config.backend()!r}, received 'other'"

@@ -251,6 +251,17 @@ def test_a_frozen_backbone_is_saved_as_it_was(run_recipe, options, preset, folde
         np.testing.assert_array_equal(a, b)
 
 
+def test_blocks_may_be_unfrozen_epoch_by_epoch(run_recipe, options, preset, folder):
+    out = folder / "unfrozen"
+    stages = ["--freeze", "backbone", "--unfreeze", "nothing", "--epochs", 6]
+    run_recipe("classify_reviews.py", *options, *LEARNING, *stages, "--out", out)
+    task = GPT2TextClassifier.from_preset(out / "model")
+    assert task.freeze_policy == "nothing"
+    before = keras_hub.models.Backbone.from_preset(str(preset)).get_weights()
+    after = task.backbone.get_weights()
+    assert all((a != b).any() for a, b in zip(before, after, strict=True))
+
+
 def test_rates_may_fall_by_depth(run_recipe, options, folder):
     out = folder / "rates"
     rates = ["--schedule", "cosine", "--warmup-share", 0.2, "--layer-decay", 0.9]
