@@ -35,13 +35,14 @@ def main(
     language: str = "de",
     target_language: str | None = None,
     regimes: list[str] = [*REGIMES],  # noqa: B006
-    learning_rate: types.PositiveFloat = 3e-4,
+    learning_rate: types.PositiveFloat = 1e-3,
     lora_learning_rate: types.PositiveFloat = 3e-3,
     label_smoothing: types.DropoutRate = 0.1,
     max_tokens: types.PositiveInt = 4096,
     max_length: types.PositiveInt = 128,
-    epochs: types.PositiveInt = 20,
-    patience: types.PositiveInt = 3,
+    epochs: types.PositiveInt = 30,
+    patience: types.PositiveInt = 10,
+    averaged: types.PositiveInt = 4,
     num_beams: types.PositiveInt = 4,
     seed: types.Seed = 0,
     split_seed: types.Seed = 0,
@@ -57,13 +58,14 @@ def main(
         language: into which language, as the corpora name it.
         target_language: what a multilingual preset calls it, if something else.
         regimes: what is frozen: policies of `kftune.tuning.freeze`.
-        learning_rate: of Adam.
-        lora_learning_rate: of Adam for the factors, which begin with zeros.
+        learning_rate: peak of Adam's, from which it falls to 0 in the last epoch.
+        lora_learning_rate: the same for the factors, which begin with zeros.
         label_smoothing: share of the probability that all tokens get alike.
         max_tokens: tokens a step, both sides and padding included.
         max_length: tokens of a text at most; longer ones are cut.
         epochs: the most epochs of a regime.
         patience: epochs without a better BLEU on held-out messages before it stops.
+        averaged: best epochs whose weights are averaged.
         num_beams: of the search that translates the test sets.
         seed: of dropout, order and new weights.
         split_seed: of the split into train, validation and test.
@@ -188,7 +190,9 @@ def fit(task, splits, folder, code, options):
     print(batches["train"])
     with_lora = options["regime"].startswith("lora")
     rate = options["lora_learning_rate" if with_lora else "learning_rate"]
-    kftune.training.compile_translation(task, rate, options["label_smoothing"])
+    steps = options["epochs"] * len(batches["train"])
+    schedule = kftune.training.make_schedule("linear", rate, steps)
+    kftune.training.compile_translation(task, schedule, options["label_smoothing"])
     bleu = kftune.evaluation.translation_scorer(
         splits["validation"], target_language=code
     )
@@ -200,6 +204,7 @@ def fit(task, splits, folder, code, options):
         epochs=options["epochs"],
         patience=options["patience"],
         monitor="val_bleu",
+        averaged=options["averaged"],
         callbacks=[kftune.training.ScoreCallback(bleu)],
     )
     print(kftune.evaluation.describe_overfitting(history.history))

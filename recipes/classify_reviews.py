@@ -3,7 +3,7 @@
     python recipes/classify_reviews.py
     python recipes/classify_reviews.py --preset minilm_l6 --epochs 2
     python recipes/classify_reviews.py --freeze backbone --cache runs/features
-    python recipes/classify_reviews.py --freeze backbone --unfreeze all_but_last:2 nothing
+    python recipes/classify_reviews.py --freeze backbone --unfreeze all_but_last:2
     python recipes/classify_reviews.py --data tickets.csv --text question --label queue
     python recipes/classify_reviews.py --config recipes/configs/gpt2_base.yaml
 
