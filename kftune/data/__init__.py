@@ -21,6 +21,7 @@ from kftune.data.pretraining_corpus import (
     read_pretraining_corpora,
 )
 from kftune.data.read import read
+from kftune.data.read_chats import read_chats
 from kftune.data.read_pairs import read_pairs
 from kftune.data.split import split
 from kftune.data.text_buckets import TextBuckets
@@ -55,6 +56,7 @@ __all__ = [
     "load_corpora",
     "pack",
     "read",
+    "read_chats",
     "read_pairs",
     "read_pretraining_corpora",
     "split",
