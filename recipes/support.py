@@ -104,7 +104,7 @@ def main(
     print(f"Written to {out}: results.json, coverage.png, answers.jsonl")
 
 
-def open_desk(settings):
+def open_desk(settings, jit_compile="auto"):
     """Load the models and the answers."""
     folder = Path(settings["classifier"]) / "model"
     if not folder.is_dir():
@@ -118,7 +118,8 @@ def open_desk(settings):
         rows = kftune.data.read(settings["answers"])
         answers = dict(zip(rows["intent"], rows["answer"], strict=True))
     translator = kftune.models.TransformerSeq2SeqLM.from_preset(settings["translator"])
-    translator.compile(sampler=kftune.decoding.BeamSearch(settings["num_beams"]))
+    search = kftune.decoding.BeamSearch(settings["num_beams"])
+    translator.compile(sampler=search, jit_compile=jit_compile)
     return kftune.decoding.SupportDesk(
         kftune.models.load_task(folder),
         translator,
@@ -186,7 +187,8 @@ def talk(out, language):
             f"Make it: python recipes/support.py --classifier FOLDER --out {out}"
         )
     (run,) = kftune.training.read_runs([out])
-    desk = open_desk(run.settings)
+    # One question waits for a compilation by XLA longer than it would gain.
+    desk = open_desk(run.settings, kftune.training.choose_jit_compile())
     desk.threshold = run.results["validation"]["threshold"]
     for question in asked_lines("Question: "):
         spoken = language or detect(question, run.settings["languages"])

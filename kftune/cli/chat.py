@@ -64,6 +64,7 @@ def chat_with(model, *, answer_tokens=48, temperature=0.0, seed=0, system=None):
     from kftune.cli.asked_lines import asked_lines
     from kftune.decoding import Sampling
     from kftune.models import GPT2CausalLM
+    from kftune.training import choose_jit_compile
 
     task = GPT2CausalLM.from_preset(str(model))
     room = task.preprocessor.sequence_length - 1 - answer_tokens
@@ -72,7 +73,9 @@ def chat_with(model, *, answer_tokens=48, temperature=0.0, seed=0, system=None):
             "Expected fewer answer_tokens than the model reads, "
             f"{task.preprocessor.sequence_length}. Received: {answer_tokens}"
         )
-    task.compile(sampler=Sampling(temperature, seed=seed))
+    # The first answer waits for a compilation by XLA longer than it would gain.
+    jit_compile = choose_jit_compile()
+    task.compile(sampler=Sampling(temperature, seed=seed), jit_compile=jit_compile)
     turns = [{"role": "system", "content": system}] if system else []
     for said in asked_lines("User: "):
         turns.append({"role": "user", "content": said})

@@ -41,7 +41,7 @@ def chat(monkeypatch, capsys, lines, *options):
 def expected(folder, lines, system=None):
     """What is printed, by `generate`; and how many turns the last prompt lost."""
     task = kftune.models.GPT2CausalLM.from_preset(folder)
-    task.compile(sampler="greedy")
+    task.compile(sampler="greedy", jit_compile=kftune.training.choose_jit_compile())
     turns = [{"role": "system", "content": system}] if system else []
     printed = ""
     for line in lines:
