@@ -36,7 +36,6 @@ def main(
     language: str | None = None,
     questions: str | None = None,
     answers: str | None = None,
-    refusal: str = "I am not sure what you mean. A colleague will write to you.",
     accuracy: types.Share = 0.95,
     test_questions: types.PositiveInt = 1000,
     max_length: Annotated[int, types.at_least(3)] = 64,
@@ -54,9 +53,10 @@ def main(
             the classifier.
         language: of all questions; nothing tells it from each.
         questions: file of questions, a line each.
-        answers: csv, jsonl, ... with the columns intent and answer, in the first
-            language; other intents are answered by their names.
-        refusal: answer where the classifier is not sure.
+        answers: csv, jsonl, ... with the columns intent, language and answer; a blank
+            intent is what is said where the classifier is not sure. What is missing in
+            a language is translated from the first one; other intents are answered by
+            their names.
         accuracy: that is wanted among the answered ones; chooses the threshold.
         test_questions: test rows at most, of the classifier's run.
         max_length: tokens of a translation at most.
@@ -114,9 +114,8 @@ def open_desk(settings, jit_compile="auto"):
             f"COLUMN --out {folder.parent}"
         )
     answers = {}
-    if settings["answers"] is not None:
-        rows = kftune.data.read(settings["answers"])
-        answers = dict(zip(rows["intent"], rows["answer"], strict=True))
+    for row in kftune.data.read(settings["answers"]) if settings["answers"] else ():
+        answers.setdefault(row["language"], {})[row["intent"]] = row["answer"]
     translator = kftune.models.TransformerSeq2SeqLM.from_preset(settings["translator"])
     search = kftune.decoding.BeamSearch(settings["num_beams"])
     translator.compile(sampler=search, jit_compile=jit_compile)
@@ -125,7 +124,6 @@ def open_desk(settings, jit_compile="auto"):
         translator,
         language=settings["languages"][0],
         answers=answers,
-        refusal=settings["refusal"],
         max_length=settings["max_length"],
     )
 

