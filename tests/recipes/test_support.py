@@ -153,9 +153,7 @@ def test_questions_of_a_file_are_answered(out, results):
     assert german["question"] == "Wo ist der Tee?" != german["understood"]
 
 
-def test_a_run_that_ended_answers_what_is_typed(
-    run, out, results, judge, monkeypatch, capsys
-):
+def test_a_run_that_ended_answers_what_is_typed(run, out, judge, monkeypatch, capsys):
     stdin = types.SimpleNamespace(
         buffer=io.BytesIO(b"Where is the tea?\nWhere is fish 3?\n\nNo.\n"),
         isatty=lambda: False,
@@ -166,7 +164,8 @@ def test_a_run_that_ended_answers_what_is_typed(
     assert lines[0] == "[en: Where is the tea?]"
     assert lines[1].startswith("[tea_order, ") and lines[2] == "Here it is."
     confidence = judge(["Where is fish 3?"], 0)[0][0]
-    is_sure = confidence >= results["validation"]["threshold"]
+    chosen = json.loads((out / "results.json").read_text())["validation"]
+    is_sure = confidence >= chosen["threshold"]
     sure, unsure = "Your question is about: fish lost.", "I am not sure what you mean."
     assert lines[4] == f"[fish_lost, {confidence:.0%}]"
     assert lines[5] == (sure if is_sure else unsure)
