@@ -8,10 +8,10 @@
 The first command trains the classifier of intents, on text in the first of
 --languages; questions in others are translated into it. Where the classifier is not
 sure enough, a question is refused: the threshold is chosen on the validation rows of
-that run, and scored on its test rows and on a machine translation of them, in a few
-minutes. Under --out stand results.json, coverage.png, round_trip.*.tsv and
-answers.jsonl. With --chat, a finished run answers lines of the standard input.
-docs/support.md tells what comes out.
+that run, and scored on its test rows and on a machine translation of them. Under --out
+stand results.json, coverage.png, round_trip.*.tsv and, with --questions, answers.jsonl.
+With --chat, a finished run answers lines of the standard input. It took 10 minutes on 2
+cores that did other work, too; docs/support.md tells what comes out.
 """
 
 import time
@@ -92,6 +92,7 @@ def main(
         datasets.Dataset.from_list(rows).to_json(
             out / "answers.jsonl", force_ascii=False
         )
+        print(f"Written to {out}: answers.jsonl")
     kftune.evaluation.write_results(
         out / "results.json",
         settings=settings,
@@ -101,7 +102,7 @@ def main(
         rows={name: len(rows) for name, rows in splits.items()},
     )
     kftune.training.close_run(out)
-    print(f"Written to {out}: results.json, coverage.png, answers.jsonl")
+    print(f"Written to {out}: results.json, coverage.png")
 
 
 def open_desk(settings, jit_compile="auto"):
