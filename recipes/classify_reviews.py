@@ -87,7 +87,7 @@ def main(
     keras.utils.set_random_seed(seed)
 
     columns = {"text": text, "label": label, "group": group}
-    splits = read_splits(data, test_data, columns, split_seed)
+    splits = kftune.data.read_splits(data, test_data, seed=split_seed, **columns)
     if examples:
         splits["train"] = kftune.data.few_a_class(splits["train"], examples, seed=seed)
     names = kftune.data.class_names(splits["train"])
@@ -146,18 +146,6 @@ def main(
     )
     kftune.training.close_run(out)
     print(f"Written to {out}: results.json, curves.png, confusion.png, model/")
-
-
-def read_splits(data, test_data, columns, seed):
-    """Read, clean, number the classes, and split; no text stands in two parts."""
-    rows, _ = kftune.data.clean(kftune.data.read(data, **columns))
-    rows = kftune.data.encode_labels(rows)
-    if test_data is None:
-        return kftune.data.split(rows, validation=0.1, test=0.1, seed=seed)
-    test, _ = kftune.data.clean(kftune.data.read(test_data, **columns))
-    test = kftune.data.encode_labels(test, kftune.data.class_names(rows))
-    rows = kftune.data.drop_overlap(rows, test)
-    return {**kftune.data.split(rows, validation=0.1, test=0, seed=seed), "test": test}
 
 
 def evaluate(task, batches, labels):

@@ -4,8 +4,18 @@ import argparse
 import sys
 
 from kftune import __version__
-from kftune.cli import export, generate, presets, report, score, translate, verify
+from kftune.cli import (
+    chat,
+    export,
+    generate,
+    presets,
+    report,
+    score,
+    translate,
+    verify,
+)
 
+_SUBCOMMANDS = (chat, export, generate, presets, report, score, translate, verify)
 # A package of an extra that is missing is one, too.
 _MISTAKES = (ModuleNotFoundError, OSError, ValueError)
 
@@ -25,7 +35,7 @@ def main(argv=None):
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for subcommand in (export, generate, presets, report, score, translate, verify):
+    for subcommand in _SUBCOMMANDS:
         subcommand.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:

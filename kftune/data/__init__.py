@@ -9,6 +9,7 @@ from kftune.data.drop_overlap import drop_overlap
 from kftune.data.endless_batches import EndlessBatches
 from kftune.data.few_a_class import few_a_class
 from kftune.data.labels import class_names, encode_labels
+from kftune.data.languages import detect_language
 from kftune.data.length_bucketed import LengthBucketed
 from kftune.data.message_corpora import MESSAGE_CORPORA, MessageCorpus
 from kftune.data.next_token_batches import NextTokenBatches
@@ -21,7 +22,9 @@ from kftune.data.pretraining_corpus import (
     read_pretraining_corpora,
 )
 from kftune.data.read import read
+from kftune.data.read_chats import read_chats
 from kftune.data.read_pairs import read_pairs
+from kftune.data.read_splits import read_splits
 from kftune.data.split import split
 from kftune.data.text_buckets import TextBuckets
 from kftune.data.tokenize_pairs import tokenize_pairs
@@ -48,6 +51,7 @@ __all__ = [
     "class_names",
     "clean",
     "clean_pairs",
+    "detect_language",
     "drop_overlap",
     "encode_labels",
     "few_a_class",
@@ -55,8 +59,10 @@ __all__ = [
     "load_corpora",
     "pack",
     "read",
+    "read_chats",
     "read_pairs",
     "read_pretraining_corpora",
+    "read_splits",
     "split",
     "tag_directions",
     "tokenize_pairs",

@@ -5,7 +5,13 @@ from kftune.error_text import first_few
 
 
 def chat_pairs(
-    chats, *, every_answer=False, max_length=None, length=None, markers=CHAT_MARKERS
+    chats,
+    *,
+    every_answer=False,
+    max_length=None,
+    length=None,
+    answer_length=None,
+    markers=CHAT_MARKERS,
 ):
     """Makes prompts of what was said before, and answers of what the assistant said.
 
@@ -19,6 +25,9 @@ def chat_pairs(
         max_length: `int` or `None`. The most that a prompt and its answer may measure:
             with start and end token, `preprocessor.sequence_length - 1` tokens.
         length: function from a `str` to its length; needed for `max_length`.
+        answer_length: `int` or `None`. The room that a prompt leaves for its answer;
+            `None`: as much as the answer needs. With a number a prompt tells nothing of
+            its answer, as is right for test data, but a longer answer may not fit.
         markers: dict of role to marker.
 
     Returns:
@@ -46,11 +55,14 @@ def chat_pairs(
             f"none in chats {first_few(silent, show=str)}"
         )
     options = {"max_length": max_length, "length": length, "markers": markers}
+    if max_length is not None and answer_length is not None:
+        options["max_length"] = max_length - answer_length
     pairs = {"prompt": [], "answer": [], "dropped_turns": []}
     for turns, found in zip(chats, places, strict=True):
         for place in found:
             answer = f" {turns[place]['content']}"
-            prompt = chat_prompt(turns[:place], answer=answer, **options)
+            reserved = answer if answer_length is None else ""
+            prompt = chat_prompt(turns[:place], answer=reserved, **options)
             pairs["prompt"].append(prompt.text)
             pairs["answer"].append(answer)
             pairs["dropped_turns"].append(prompt.dropped)

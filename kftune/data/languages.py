@@ -26,6 +26,31 @@ def is_other_language(text, language):
     return probability > _TIMES * dict(_identifier().rank(text))[language]
 
 
+def detect_language(text, languages):
+    """Tells which of some languages a text is most probably in.
+
+    Args:
+        text: `str`. A short or mixed one may be told wrong.
+        languages: sequence of `str`, codes of py3langid such as `"de"`.
+
+    Returns:
+        `str`, one of them.
+
+    Raises:
+        ValueError: if one is not known, or there is none; lists those that are.
+
+    Example:
+    ```python
+    detect_language("Wo ist meine Karte?", ["en", "de"])  # "de"
+    ```
+    """
+    check_languages(languages)
+    if not languages:
+        raise ValueError("Expected languages to choose among. Received: none")
+    ranks = dict(_identifier().rank(text))
+    return max(languages, key=ranks.__getitem__)
+
+
 def check_languages(languages):
     """Checks that languages are known.
 

@@ -8,6 +8,7 @@ from kftune.evaluation.baselines import (
 )
 from kftune.evaluation.classification import ClassificationScores, score_classes
 from kftune.evaluation.compare_systems import SystemComparison, compare_systems
+from kftune.evaluation.coverage_plot import plot_coverage
 from kftune.evaluation.describe_overfitting import describe_overfitting
 from kftune.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_labels
 from kftune.evaluation.evaluate_translation import evaluate_translation
@@ -24,6 +25,12 @@ from kftune.evaluation.results import write_results
 from kftune.evaluation.score_intervals import bootstrap_intervals, wilson_interval
 from kftune.evaluation.score_systems import SystemScores, score_systems
 from kftune.evaluation.search_plots import plot_importance, plot_slices
+from kftune.evaluation.selective_scores import (
+    SelectiveScores,
+    choose_threshold,
+    coverage_curve,
+    score_answered,
+)
 from kftune.evaluation.split_report import SplitReport, report_splits
 from kftune.evaluation.text_perplexity import TextPerplexity, text_perplexity
 from kftune.evaluation.translation import (
@@ -39,6 +46,7 @@ __all__ = [
     "AttentionMap",
     "ClassificationScores",
     "DoubtfulLabels",
+    "SelectiveScores",
     "SplitReport",
     "SystemComparison",
     "SystemScores",
@@ -46,8 +54,10 @@ __all__ = [
     "TranslationScores",
     "attention_maps",
     "bootstrap_intervals",
+    "choose_threshold",
     "compare_systems",
     "copied_share",
+    "coverage_curve",
     "describe_overfitting",
     "distinct_ngrams",
     "evaluate_translation",
@@ -57,6 +67,7 @@ __all__ = [
     "placeholder_fidelity",
     "plot_changes",
     "plot_confusion",
+    "plot_coverage",
     "plot_curves",
     "plot_importance",
     "plot_range_test",
@@ -64,6 +75,7 @@ __all__ = [
     "predict_majority",
     "predict_naive_bayes",
     "report_splits",
+    "score_answered",
     "score_baselines",
     "score_classes",
     "score_floors",

@@ -12,11 +12,11 @@ def perplexity(model, data, output="next_token"):
 
     Args:
         model: `keras.Model` that gives next-token logits [B, T, V], or a dict of
-            outputs with them.
+            outputs with them, such as `kftune.models.GPT2CausalLM`.
         data: iterable of `(x, y, sample_weight)`, such as a `keras.utils.PyDataset`;
-            `y[output]` int [B, T] are the next tokens, `sample_weight[output]` float
-            [B, T] is 0 for a token that does not count.
-        output: str, name of the logits among the outputs.
+            `y` int [B, T] are the next tokens, `sample_weight` float or bool [B, T] is
+            0 for a token that does not count; or both are dicts with `output`.
+        output: str, name of the logits where there are dicts.
 
     Returns:
         float, 1 (each token was certain) to infinity.
@@ -32,13 +32,15 @@ def perplexity(model, data, output="next_token"):
     total = count = 0.0
     for i in range(len(data)):
         x, y, weights = data[i]
-        logits = model.predict_on_batch(x)
-        logits = logits[output] if isinstance(logits, dict) else logits
-        loss = keras.ops.sparse_categorical_crossentropy(
-            y[output], np.asarray(logits, "float32"), from_logits=True
+        logits, y, weights = (
+            each[output] if isinstance(each, dict) else each
+            for each in (model.predict_on_batch(x), y, weights)
         )
-        total += float(np.sum(keras.ops.convert_to_numpy(loss) * weights[output]))
-        count += float(np.sum(weights[output]))
+        loss = keras.ops.sparse_categorical_crossentropy(
+            y, np.asarray(logits, "float32"), from_logits=True
+        )
+        total += float(np.sum(keras.ops.convert_to_numpy(loss) * weights))
+        count += float(np.sum(weights))
     if not count:
         raise ValueError("Expected tokens with a weight. Received: none")
     return float(np.exp(total / count))

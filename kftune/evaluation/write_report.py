@@ -13,6 +13,7 @@ _MACHINE = ("versions", "machine")
 _SEARCH = ("value", "trial", "best", "importance", "space")
 _PICTURES = {
     "confusion.png": "Confusion matrix",
+    "coverage.png": "Coverage and accuracy of a classifier that may refuse",
     "changes.png": "Changes against the baseline",
     "importance.png": "Importance of settings",
     "slices.png": "Trials by setting",

@@ -48,3 +48,13 @@ def test_wrong_chats_are_named():
         chat_pairs([CHATS[0], turns("a"), turns("b")])
     with pytest.raises(ValueError, match="turns of chat 1.*'bot'.* at index 0"):
         chat_pairs([CHATS[0], [{"role": "bot", "content": "x"}]])
+
+
+def test_a_prompt_may_leave_the_same_room_for_every_answer():
+    long = [*turns("a", "b", "c"), {"role": "assistant", "content": "d" * 30}]
+    options = {"max_length": 50, "length": len, "answer_length": 20}
+    cut = chat_pairs([long, turns("a", "b", "c", "d")], **options)
+    assert cut["prompt"] == ["User: c\nAssistant:"] * 2
+    assert cut["dropped_turns"] == [2, 2]
+    options["answer_length"] = 10
+    assert chat_pairs([long], **options)["dropped_turns"] == [0]

@@ -40,3 +40,12 @@ def test_no_token_at_all_is_refused():
     batch = (np.array([[0]]), {"next_token": np.array([[0]])}, {"next_token": [[0]]})
     with pytest.raises(ValueError, match="Received: none"):
         perplexity(model_of([0.5, 0.3, 0.2]), [batch])
+
+
+def test_what_stands_in_no_dict():
+    ids = np.array([[0, 1, 2]])
+    named = model_of([0.5, 0.3, 0.2])
+    plain = keras.Model(named.input, named.output["next_token"])
+    batch = (ids, ids, np.array([[True, False, True]]))
+    expected = (0.5 * 0.2) ** (-1 / 2)
+    assert perplexity(plain, [batch]) == pytest.approx(expected, rel=1e-5)

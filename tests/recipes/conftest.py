@@ -39,7 +39,7 @@ def run_recipe(tmp_path_factory):
         "TF_DETERMINISTIC_OPS": "1",
     }
 
-    def run(name, *options, kill_after_epoch=None):
+    def run(name, *options, kill_after_epoch=None, typed=""):
         program = [ROOT / "recipes" / name]
         if kill_after_epoch is not None:
             program = ["-c", KILLED.format(epoch=kill_after_epoch), *program]
@@ -48,6 +48,7 @@ def run_recipe(tmp_path_factory):
             cwd=folder,
             env=environment,
             capture_output=True,
+            input=typed,
             text=True,
             timeout=600,
             check=False,

@@ -1,0 +1,162 @@
+"""Questions in several languages, answered by a classifier of one."""
+
+import dataclasses
+
+import keras
+
+from kftune.decoding.translate_texts import translate_texts
+
+REFUSAL = ""
+_UNSURE = "I am not sure what you mean."
+
+
+@dataclasses.dataclass(frozen=True)
+class SupportAnswer:
+    """What became of a question.
+
+    Attributes:
+        question: `str`, as it was asked.
+        language: `str`, in which it was asked.
+        understood: `str`, the question in the language of the classifier.
+        intent: `str`, the likeliest class.
+        confidence: `float`, 0 to 1, its probability.
+        answered: `bool`. False: it was refused, for its confidence was too low.
+        answer: `str`, in the language of the question.
+    """
+
+    question: str
+    language: str
+    understood: str
+    intent: str
+    confidence: float
+    answered: bool
+    answer: str
+
+
+class SupportDesk:
+    """Translates a question, tells its intent, and translates an answer back.
+
+    Args:
+        classifier: task whose `predict` takes texts and gives logits `(N, C)`, with
+            `label_names`, such as `kftune.models.GPT2TextClassifier`.
+        translator: `kftune.models.TransformerSeq2SeqLM` with a preprocessor, compiled
+            with the sampler to use. It knows `language` and those of the questions.
+        language: `str`, that of the classifier.
+        answers: `dict` of language to `dict` of intent to `str`; what is said below the
+            threshold stands under the intent `""`. A language without an answer gets
+            that of `language`, translated; where this has none, the name of the intent
+            is the answer.
+        threshold: `float`. The least confidence that is answered; an attribute that
+            may be set later, see `kftune.evaluation.choose_threshold`.
+        max_length: `int` or `None`. Tokens of a translation at most.
+
+    Raises:
+        ValueError: if answers are for intents that the classifier does not know.
+
+    Example:
+    ```python
+    classifier = kftune.models.load_task("runs/banking77/model")
+    translator = TransformerSeq2SeqLM.from_preset("transformer_tiny_en_de")
+    translator.compile(sampler=BeamSearch(4))
+    answers = {"en": {"card_arrival": "It comes soon.", "": "Please say more."}}
+    desk = SupportDesk(classifier, translator, answers=answers, threshold=0.7)
+    (answer,) = desk.answer(["Wo ist meine Karte?"], ["de"])
+    print(answer.intent, answer.answer)
+    ```
+    """
+
+    def __init__(
+        self,
+        classifier,
+        translator,
+        *,
+        language="en",
+        answers=None,
+        threshold=0.0,
+        max_length=None,
+    ):
+        self.classifier = classifier
+        self.translator = translator
+        self.language = language
+        self.answers = dict(answers or {})
+        self.threshold = threshold
+        self.max_length = max_length
+        given = {intent for said in self.answers.values() for intent in said}
+        if unknown := sorted(given - {REFUSAL, *classifier.label_names}):
+            raise ValueError(
+                f"Expected answers for intents among {classifier.label_names}. "
+                f"Received others: {', '.join(unknown)}"
+            )
+
+    def answer(self, questions, languages):
+        """Answers questions.
+
+        Args:
+            questions: sequence of N `str`, not blank.
+            languages: sequence of N `str`, in which they are asked.
+
+        Returns:
+            List of N `SupportAnswer`.
+        """
+        questions, languages = list(questions), list(languages)
+        if not questions:
+            return []
+        home = [self.language] * len(questions)
+        understood = self.translate(questions, languages, home)
+        classes, confidences = self.classify(understood)
+        intents = [self.classifier.label_names[number] for number in classes]
+        answered = (confidences >= self.threshold).tolist()
+        said = [
+            self._reply(intent if is_answered else REFUSAL, language)
+            for intent, is_answered, language in zip(
+                intents, answered, languages, strict=True
+            )
+        ]
+        said = self.translate(*zip(*said, strict=True), languages)
+        confidences = confidences.tolist()
+        columns = questions, languages, understood, intents, confidences, answered, said
+        return [SupportAnswer(*row) for row in zip(*columns, strict=True)]
+
+    def classify(self, texts):
+        """Tells intents, of texts in the language of the classifier.
+
+        Args:
+            texts: sequence of N `str`.
+
+        Returns:
+            Tuple of the classes, int `(N,)`, and their probabilities, float `(N,)`.
+        """
+        logits = self.classifier.predict(list(texts), verbose=0)
+        shares = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+        return shares.argmax(axis=-1), shares.max(axis=-1)
+
+    def translate(self, texts, languages, targets):
+        """Translates texts, but for those in their target's language already.
+
+        Args:
+            texts: sequence of N `str`.
+            languages: sequence of N `str`, in which they are.
+            targets: sequence of N `str`, into which they go.
+
+        Returns:
+            List of N `str`.
+        """
+        results = list(texts)
+        pairs = list(zip(languages, targets, strict=True))
+        for target in sorted({target for source, target in pairs if source != target}):
+            places = [i for i, (s, t) in enumerate(pairs) if s != t == target]
+            options = {"target_language": target, "max_length": self.max_length}
+            sources = [results[place] for place in places]
+            translations = translate_texts(self.translator, sources, **options)
+            for place, translation in zip(places, translations, strict=True):
+                results[place] = translation
+        return results
+
+    def _reply(self, intent, language):
+        """The answer to an intent, and the language it is in."""
+        for known in (language, self.language):
+            if text := self.answers.get(known, {}).get(intent):
+                return text, known
+        if intent == REFUSAL:
+            return _UNSURE, self.language
+        return f"Your question is about: {intent.replace('_', ' ')}.", self.language

@@ -1,0 +1,39 @@
+import csv
+
+import pytest
+
+from kftune.data import clean, encode_labels, read, read_splits, split
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Two files of questions that have some in common."""
+    paths = tmp_path / "rows.csv", tmp_path / "test.csv"
+    for path, numbers in zip(paths, (range(60), range(50, 70)), strict=True):
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["question", "queue"])
+            writer.writerows([f"Question {i}?", "ab"[i % 2]] for i in numbers)
+    return paths
+
+
+def test_a_tenth_each_by_the_seed(files):
+    columns = {"text": "question", "label": "queue"}
+    splits = read_splits(files[0], seed=3, **columns)
+    expected = split(encode_labels(clean(read(files[0], **columns))[0]), seed=3)
+    assert {name: len(rows) for name, rows in splits.items()} == {
+        "train": 48,
+        "validation": 6,
+        "test": 6,
+    }
+    for name, rows in splits.items():
+        assert rows["text"] == expected[name]["text"]
+        assert rows["label"] == expected[name]["label"]
+
+
+def test_no_training_text_stands_in_a_test_source(files):
+    splits = read_splits(*files, text="question", label="queue")
+    texts = {name: set(rows["text"]) for name, rows in splits.items()}
+    assert texts["test"] == {f"Question {i}?" for i in range(50, 70)}
+    assert texts["train"] | texts["validation"] == {f"Question {i}?" for i in range(50)}
+    assert splits["test"].features["label"].names == ["a", "b"]

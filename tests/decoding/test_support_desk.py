@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from kftune.decoding import SupportDesk, support_desk
+
+GERMAN = {"Wo ist die Karte?": "Where is the card?", "PIN neu": "new pin"}
+
+
+class Classifier:
+    """Tells intents by a word, and is the surer the longer the text is."""
+
+    label_names = ("card_lost", "new_pin")
+
+    def predict(self, texts, verbose):
+        logits = [[("card" in x) * len(x), ("pin" in x) * len(x)] for x in texts]
+        return np.array(logits, "float32") / 10
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """A translator by a list of words; gives what it was asked."""
+    asked = []
+
+    def translate(task, texts, *, target_language, max_length):
+        asked.append((task, tuple(texts), target_language, max_length))
+        if target_language == "en":
+            return [GERMAN[text] for text in texts]
+        return [f"{target_language}: {text}" for text in texts]
+
+    monkeypatch.setattr(support_desk, "translate_texts", translate)
+    return asked
+
+
+def test_questions_are_understood_and_answered_in_their_language(calls):
+    desk = SupportDesk(
+        Classifier(),
+        "model",
+        answers={"en": {"card_lost": "Look again.", "": "What?"}},
+        threshold=0.7,
+        max_length=9,
+    )
+    questions = ["Wo ist die Karte?", "my pin is no pin", "PIN neu", "the card"]
+    answers = desk.answer(questions, ["de", "en", "de", "en"])
+    assert [answer.question for answer in answers] == questions
+    assert [answer.language for answer in answers] == ["de", "en", "de", "en"]
+    assert [answer.understood for answer in answers] == [
+        "Where is the card?",
+        "my pin is no pin",
+        "new pin",
+        "the card",
+    ]
+    assert [answer.intent for answer in answers] == [
+        "card_lost",
+        "new_pin",
+        "new_pin",
+        "card_lost",
+    ]
+    expected = [1 / (1 + np.exp(-length / 10)) for length in (18, 16, 7, 8)]
+    np.testing.assert_allclose([a.confidence for a in answers], expected, rtol=1e-5)
+    assert [answer.answered for answer in answers] == [True, True, False, False]
+    assert [answer.answer for answer in answers] == [
+        "de: Look again.",
+        "Your question is about: new pin.",
+        "de: What?",
+        "What?",
+    ]
+    assert calls == [
+        ("model", ("Wo ist die Karte?", "PIN neu"), "en", 9),
+        ("model", ("Look again.", "What?"), "de", 9),
+    ]
+
+
+def test_nothing_is_translated_at_home(calls):
+    desk = SupportDesk(Classifier(), None)
+    (answer,) = desk.answer(["the card"], ["en"])
+    assert answer.answered and answer.answer == "Your question is about: card lost."
+    assert not calls
+
+
+def test_what_people_wrote_in_a_language_is_not_translated(calls):
+    answers = {
+        "en": {"card_lost": "Look.", "": "What?"},
+        "de": {"card_lost": "Sehen Sie nach.", "": "Wie bitte?"},
+    }
+    questions, languages = ["Wo ist die Karte?", "PIN neu"], ["de", "de"]
+    desk = SupportDesk(Classifier(), None, answers=answers, threshold=0.7)
+    said = [answer.answer for answer in desk.answer(questions, languages)]
+    assert said == ["Sehen Sie nach.", "Wie bitte?"]
+    assert [target for _, _, target, _ in calls] == ["en"]
+
+
+def test_without_answers_the_intent_is_named_or_refused(calls):
+    desk = SupportDesk(Classifier(), None, threshold=0.7)
+    said = [made.answer for made in desk.answer(["the pin is no pin", "x"], ["en"] * 2)]
+    assert said == ["Your question is about: new pin.", "I am not sure what you mean."]
+    assert desk.answer([], []) == []
+
+
+def test_answers_to_unknown_intents_are_named():
+    answers = {"en": {"b": "", "new_pin": ""}, "de": {"a": "", "": ""}}
+    with pytest.raises(ValueError, match="card_lost.*Received others: a, b"):
+        SupportDesk(Classifier(), None, answers=answers)
