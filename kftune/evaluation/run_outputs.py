@@ -39,14 +39,14 @@ def write_outputs(path, *, source, target, **outputs):
 
 
 def read_outputs(folder):
-    """Reads the tables of sources, targets and translations in the folder of a run.
+    """Reads the tables of sources, targets and what a model wrote in the folder of a run.
 
     Args:
         folder: `Path`.
 
     Returns:
         `dict` of file name to a list of rows, each a `dict` of column to `str`: of
-        `source`, `target`, and one column or several of translations. Tables without
+        `source`, `target`, and one column or several of the model's. Tables without
         these columns are left out.
 
     Raises:

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from by_softmax import log_probability
 
 import kftune
 from kftune.evaluation import score_answers, text_perplexity
+from tests.evaluation.by_softmax import log_probability
 
 pytestmark = pytest.mark.backend
 

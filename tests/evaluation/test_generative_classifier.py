@@ -2,9 +2,9 @@ import re
 
 import numpy as np
 import pytest
-from by_softmax import log_probability
 
 from kftune.evaluation import GenerativeClassifier
+from tests.evaluation.by_softmax import log_probability
 
 pytestmark = pytest.mark.backend
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from by_softmax import log_probability
 
 from kftune.evaluation import PromptedClassifier
+from tests.evaluation.by_softmax import log_probability
 
 pytestmark = pytest.mark.backend
 
