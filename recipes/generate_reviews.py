@@ -91,8 +91,6 @@ def main(
     kftune.training.open_run(out, settings, may_differ)
 
     task = kftune.models.GPT2CausalLM.from_preset(preset, load_weights=pretrained)
-    before = perplexities(task, test)
-    print(f"Perplexity of the test texts before training: {before}")
     freezing = kftune.tuning.freeze(task, freeze)
     print(freezing)
     batches = kftune.training.text_batches(
@@ -106,6 +104,8 @@ def main(
         sampler=kftune.decoding.Sampling(**sampling),
         jit_compile=kftune.training.choose_jit_compile(),
     )
+    before = perplexities(task, test)
+    print(f"Perplexity of the test texts before training: {before}")
     generate = functools.partial(
         kftune.decoding.generate_texts, max_new_tokens=max_new_tokens
     )

@@ -39,7 +39,7 @@ def write_outputs(path, *, source, target, **outputs):
 
 
 def read_outputs(folder):
-    """Reads the tables of sources, targets and what a model wrote in the folder of a run.
+    """Reads the tables of sources, targets and outputs in the folder of a run.
 
     Args:
         folder: `Path`.

@@ -31,8 +31,8 @@ def write_report(runs, path, attention=None):
     """Writes a page about runs that needs no network and no other file.
 
     It shows, of what the folders hold: scores with confidence intervals, learning
-    curves, settings, what was frozen, the data, figures, and samples of what was written.
-    The same folders give the same file.
+    curves, settings, what was frozen, the data, figures, and samples of what was
+    written. The same folders give the same file.
 
     Args:
         runs: list of `kftune.training.RunRecord`, as `kftune.training.read_runs` gives.
