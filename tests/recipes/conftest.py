@@ -10,6 +10,7 @@ from pathlib import Path
 
 import keras
 import pytest
+from verdict_words import BAD, GOOD
 
 from kftune.models import (
     GPT2Backbone,
@@ -21,8 +22,6 @@ from kftune.models import (
 )
 
 ROOT = Path(__file__).parents[2]
-GOOD = ["fine", "lovely", "superb", "warm", "witty"]
-BAD = ["dull", "weak", "lifeless", "cold", "clumsy"]
 ROWS = 300
 # An epoch is logged before it is in the checkpoint: the kill comes in between.
 KILLED = """

@@ -1,8 +1,11 @@
+import csv
+import itertools
 import json
 
 import h5py
 import numpy as np
 import pytest
+from verdict_words import BAD, GOOD
 
 from kftune.evaluation.run_outputs import read_outputs
 from kftune.models import load_task
@@ -10,19 +13,32 @@ from kftune.training import read_history
 
 pytestmark = pytest.mark.backend
 
-LEARNING = ["--learning-rate", 3e-2, "--batch-size", 16, "--epochs", 12]
+LEARNING = ["--learning-rate", 1e-2, "--batch-size", 16, "--epochs", 20]
 
 
 @pytest.fixture(scope="module")
-def options(reviews, preset):
+def words(folder):
+    """A csv file of all texts of three words that tell their label."""
+    path = folder / "words.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["review", "verdict"])
+        for verdict, own in (("fresh", GOOD), ("rotten", BAD)):
+            for three in itertools.product(own, repeat=3):
+                writer.writerow([f"{' '.join(three)}.", verdict])
+    return path
+
+
+@pytest.fixture(scope="module")
+def options(words, preset):
     given = {
         "--preset": preset,
-        "--data": reviews,
+        "--data": words,
         "--text": "review",
         "--label": "verdict",
-        "--prompt": "A {label} one:",
+        "--prompt": "{label}:",
         "--samples": 12,
-        "--max-new-tokens": 16,
+        "--max-new-tokens": 10,
     }
     return [*(part for pair in given.items() for part in pair), *LEARNING]
 
@@ -54,18 +70,18 @@ def test_it_writes_what_it_is_told_to(whole):
     )
     assert results["baselines"]["majority"]["accuracy"] < 0.7
     assert f"control accuracy {generated['control_accuracy']:.1%}" in printed
-    assert "A rotten one:\n" in printed  # a sample in training
+    assert "  rotten:\n" in printed  # a sample in training
 
 
-def test_samples_stand_beside_reviews_of_their_class(whole, reviews):
+def test_samples_stand_beside_reviews_of_their_class(whole, words):
     out, _ = whole
     rows = read_outputs(out)["samples.tsv"]
     assert len(rows) == 2 * 12
-    written = reviews.read_text().splitlines()
+    written = words.read_text().splitlines()
     for row in rows:
-        verdict = row["source"].split()[1]
+        verdict = row["source"].removesuffix(":")
         assert f"{row['target']},{verdict}" in written
-    right = [row["judged"] == row["source"].split()[1] for row in rows]
+    right = [row["judged"] == row["source"].removesuffix(":") for row in rows]
     control = read_results(out)["generated"]["control_accuracy"]
     assert np.mean(right) == pytest.approx(control)
 
@@ -77,7 +93,8 @@ def test_figures_and_a_model_are_written(whole):
     assert not (out / "checkpoints").exists()
     task = load_task(out / "model")
     task.compile(sampler="greedy")
-    assert "Film" in task.generate("A fresh one:", max_length=30, strip_prompt=True)
+    text = task.generate("fresh:", max_length=16, strip_prompt=True)
+    assert set(text.strip(" .").split()) <= set(GOOD)
 
 
 @pytest.mark.slow
