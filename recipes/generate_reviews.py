@@ -142,7 +142,7 @@ def main(
         out / "samples.tsv",
         source=real["prompt"],
         target=real["text"],
-        generated=texts,
+        generated=[each.strip() for each in texts],
         judged=[names[i] for i in judged.classes],
     )
 
@@ -185,7 +185,10 @@ def plot(out, scores, title):
     history = kftune.training.read_history(out)
     kftune.evaluation.plot_curves(history, out / "curves.png", title=title)
     kftune.evaluation.plot_confusion(
-        scores.confusion, scores.names, out / "confusion.png", title="Asked and judged"
+        scores.confusion,
+        scores.names,
+        out / "confusion.png",
+        title="Asked for (true), and judged (predicted)",
     )
 
 
