@@ -38,7 +38,6 @@ def test_classes_of_a_saved_classifier_are_those_of_the_corpus(classifier):
     task, folder = classifier
     texts = [f"{text} number {i}" for i, text in enumerate(TEXTS * 4)]
     theirs = np.asarray(task.predict(texts, verbose=0)).argmax(axis=-1)
-    assert 0 < theirs.sum() < len(texts)
     assert text_judge(TRAIN, folder)(texts).tolist() == (1 - theirs).tolist()
 
 
