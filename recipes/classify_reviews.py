@@ -43,7 +43,7 @@ def main(
     learning_rate: types.PositiveFloat = 5e-4,
     schedule: str = "linear",
     warmup_share: types.Share = 0.1,
-    layer_decay: types.LayerDecay = 1.0,
+    layer_decay: types.PositiveShare = 1.0,
     weight_decay: types.NonNegativeFloat = 0.01,
     dropout: types.DropoutRate = 0.1,
     pretrained: bool = True,

@@ -8,6 +8,7 @@ from kftune.data.clean_pairs import PairCleaningReport, clean_pairs
 from kftune.data.drop_overlap import drop_overlap
 from kftune.data.endless_batches import EndlessBatches
 from kftune.data.few_a_class import few_a_class
+from kftune.data.label_prompts import label_prompts, prompted_by_label
 from kftune.data.labels import class_names, encode_labels
 from kftune.data.languages import detect_language
 from kftune.data.length_bucketed import LengthBucketed
@@ -56,8 +57,10 @@ __all__ = [
     "encode_labels",
     "few_a_class",
     "find_placeholders",
+    "label_prompts",
     "load_corpora",
     "pack",
+    "prompted_by_label",
     "read",
     "read_chats",
     "read_pairs",

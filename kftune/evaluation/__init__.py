@@ -1,5 +1,6 @@
 """Scores, baselines, figures and the results of a run."""
 
+from kftune.evaluation.answer_scores import AnswerScores, score_answers
 from kftune.evaluation.attention_maps import AttentionMap, attention_maps
 from kftune.evaluation.baselines import (
     predict_majority,
@@ -12,7 +13,13 @@ from kftune.evaluation.coverage_plot import plot_coverage
 from kftune.evaluation.describe_overfitting import describe_overfitting
 from kftune.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_labels
 from kftune.evaluation.evaluate_translation import evaluate_translation
-from kftune.evaluation.generated_texts import copied_share, distinct_ngrams
+from kftune.evaluation.generated_texts import (
+    copied_share,
+    distinct_ngrams,
+    score_variety,
+)
+from kftune.evaluation.generative_classifier import GenerativeClassifier
+from kftune.evaluation.judged_texts import JudgedTexts, judge_texts
 from kftune.evaluation.perplexity import perplexities, perplexity
 from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
 from kftune.evaluation.plots import (
@@ -21,7 +28,9 @@ from kftune.evaluation.plots import (
     plot_curves,
     plot_range_test,
 )
+from kftune.evaluation.prompted_classifier import PromptedClassifier
 from kftune.evaluation.results import write_results
+from kftune.evaluation.run_outputs import write_outputs
 from kftune.evaluation.score_intervals import bootstrap_intervals, wilson_interval
 from kftune.evaluation.score_systems import SystemScores, score_systems
 from kftune.evaluation.search_plots import plot_importance, plot_slices
@@ -32,6 +41,7 @@ from kftune.evaluation.selective_scores import (
     score_answered,
 )
 from kftune.evaluation.split_report import SplitReport, report_splits
+from kftune.evaluation.text_judge import text_judge
 from kftune.evaluation.text_perplexity import TextPerplexity, text_perplexity
 from kftune.evaluation.translation import (
     TranslationScores,
@@ -43,9 +53,13 @@ from kftune.evaluation.translation_scorer import translation_scorer
 from kftune.evaluation.write_report import write_report
 
 __all__ = [
+    "AnswerScores",
     "AttentionMap",
     "ClassificationScores",
     "DoubtfulLabels",
+    "GenerativeClassifier",
+    "JudgedTexts",
+    "PromptedClassifier",
     "SelectiveScores",
     "SplitReport",
     "SystemComparison",
@@ -62,6 +76,7 @@ __all__ = [
     "distinct_ngrams",
     "evaluate_translation",
     "find_doubtful_labels",
+    "judge_texts",
     "perplexities",
     "perplexity",
     "placeholder_fidelity",
@@ -76,16 +91,20 @@ __all__ = [
     "predict_naive_bayes",
     "report_splits",
     "score_answered",
+    "score_answers",
     "score_baselines",
     "score_classes",
     "score_floors",
     "score_sentences",
     "score_systems",
     "score_translations",
+    "score_variety",
+    "text_judge",
     "text_perplexity",
     "translation_memory",
     "translation_scorer",
     "wilson_interval",
+    "write_outputs",
     "write_report",
     "write_results",
 ]

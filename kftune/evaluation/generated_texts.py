@@ -56,6 +56,29 @@ def copied_share(texts, sources, size=8):
     return copied / total if total else 0.0
 
 
+def score_variety(texts, sources):
+    """Counts how varied generated texts are, and how much of them is copied.
+
+    The counts depend on how many texts there are: compare with as many others.
+
+    Args:
+        texts: sequence of str, what a model has generated.
+        sources: sequence of str, what it was trained on.
+
+    Returns:
+        dict of `"distinct_1"`, `"distinct_2"` and `"distinct_3"`, see
+        `distinct_ngrams`, and `"copied_share"`, of 8 words in a row, see
+        `copied_share`; each a float, 0 to 1.
+
+    Example:
+    ```python
+    score_variety(["a fine film", "a fine day"], ["a dull film"])["distinct_1"]  # 4 / 6
+    ```
+    """
+    distinct = {f"distinct_{size}": distinct_ngrams(texts, size) for size in (1, 2, 3)}
+    return {**distinct, "copied_share": copied_share(texts, sources)}
+
+
 def _words(text):
     return _WORD.findall(text.casefold())
 

@@ -6,7 +6,7 @@ import math
 from kftune.evaluation.score_intervals import bootstrap_intervals, wilson_interval
 from kftune.evaluation.translation import METRICS
 
-_SCORES = ("test", "validation", "baselines", "floors", "perplexity")
+_SCORES = ("test", "validation", "baselines", "floors", "perplexity", "generated")
 
 
 def flat(value, name=""):

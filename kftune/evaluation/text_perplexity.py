@@ -2,11 +2,10 @@
 
 import dataclasses
 
-import keras
 import numpy as np
 
-from kftune.decoding.length_batches import length_batches
-from kftune.models.token_rows import padded, special_ids
+from kftune.evaluation.row_nats import row_nats
+from kftune.models.token_rows import special_ids
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,8 +83,9 @@ def text_perplexity(task, texts, *, window=None, stride=None, batch_tokens=4096)
         for row in preprocessor.prompt_rows(texts)
         for each in _windows(row, window, stride)
     ]
-    nats = sum(_nats(task, windows, window, batch_tokens))
-    tokens = sum(scored for _, scored in windows)
+    pieces, scored = ([each[i] for each in windows] for i in (0, 1))
+    nats = float(row_nats(task, pieces, scored, window, batch_tokens).sum())
+    tokens = sum(scored)
     words = sum(len(text.split()) for text in texts)
     if not (tokens and words):
         raise ValueError(
@@ -115,22 +115,3 @@ def _windows(row, window, stride):
         end = max(end, start + len(piece))
         if end >= len(row):
             return
-
-
-def _nats(task, windows, window, batch_tokens):
-    """Yields the negative log-likelihood of each batch."""
-    lengths = [len(piece) for piece, _ in windows]
-    for indices, length, rows in length_batches(lengths, window, batch_tokens):
-        batch = [windows[index] for index in indices]
-        batch += [(batch[-1][0], 0)] * (rows - len(batch))
-        pad = task.preprocessor.tokenizer.pad_token_id
-        token_ids, mask = padded([piece for piece, _ in batch], length, pad)
-        ends = mask.sum(axis=1, keepdims=True)
-        scored = np.array([[count] for _, count in batch])
-        is_scored = mask & (np.arange(length) >= ends - scored)
-        logits = task.predict_on_batch({"token_ids": token_ids, "padding_mask": mask})
-        losses = keras.ops.sparse_categorical_crossentropy(
-            token_ids[:, 1:], logits[:, :-1].astype("float32"), from_logits=True
-        )
-        losses = keras.ops.convert_to_numpy(losses).astype("float64")
-        yield float((losses * is_scored[:, 1:]).sum())

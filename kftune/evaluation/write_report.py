@@ -32,8 +32,8 @@ def write_report(runs, path, attention=None):
     """Writes a page about runs that needs no network and no other file.
 
     It shows, of what the folders hold: scores with confidence intervals, learning
-    curves, settings, what was frozen, the data, figures, and samples of translations.
-    The same folders give the same file.
+    curves, settings, what was frozen, the data, figures, and samples of what was
+    written. The same folders give the same file.
 
     Args:
         runs: list of `kftune.training.RunRecord`, as `kftune.training.read_runs` gives.
@@ -41,7 +41,7 @@ def write_report(runs, path, attention=None):
         attention: `dict` of a run's name to a list of `AttentionMap`, or `None`.
 
     Raises:
-        ValueError: if a table of translations or a figure in a folder is damaged.
+        ValueError: if a table of samples or a figure in a folder is damaged.
 
     Example:
     ```python
@@ -158,7 +158,7 @@ def _figures(title, figures, class_="figures"):
 
 
 def _samples(outputs):
-    """First rows of the translations; those of the same sources side by side."""
+    """First rows of what was written; those of the same sources side by side."""
     tables = {}
     for run, files in outputs.items():
         for file, rows in files.items():
@@ -175,7 +175,7 @@ def _samples(outputs):
         ]
         caption = f"{file}, the first rows"
         parts.append(html_page.table(["", *names], rows, caption=caption))
-    return [element("h2", "Translations"), *parts] if parts else []
+    return [element("h2", "Samples"), *parts] if parts else []
 
 
 def _columns(rows):

@@ -13,7 +13,7 @@ from kftune.cli import option_types
         ("PositiveFloat", [1e-9, 2.0], [0.0, -1e-3, float("nan"), float("inf")]),
         ("NonNegativeFloat", [0.0, 0.01], [-0.01, float("nan"), float("inf")]),
         ("Share", [0.0, 1.0], [-0.1, 1.1, float("nan")]),
-        ("LayerDecay", [0.1, 1.0], [0.0, 1.1, float("nan")]),
+        ("PositiveShare", [0.1, 1.0], [0.0, 1.1, float("nan")]),
         ("DropoutRate", [0.0, 0.99], [1.0, -0.1, float("nan")]),
         ("Seed", [0, 2**32 - 1], [-1, 2**32]),
     ],

@@ -1,6 +1,6 @@
 import pytest
 
-from kftune.evaluation import copied_share, distinct_ngrams
+from kftune.evaluation import copied_share, distinct_ngrams, score_variety
 
 SOURCE = "It is a fine film that takes its time, and so does its director."
 
@@ -37,3 +37,13 @@ def test_copied_words_are_those_of_long_enough_rows(text, share):
 def test_shares_are_of_the_words_of_all_texts():
     texts = [SOURCE, "something else"]
     assert copied_share(texts, ["other", SOURCE], size=8) == pytest.approx(14 / 16)
+
+
+def test_variety_is_both_together():
+    texts = [SOURCE, "a fine film", "a fine day"]
+    assert score_variety(texts, [SOURCE]) == {
+        "distinct_1": distinct_ngrams(texts, 1),
+        "distinct_2": distinct_ngrams(texts, 2),
+        "distinct_3": distinct_ngrams(texts, 3),
+        "copied_share": copied_share(texts, [SOURCE], size=8),
+    }

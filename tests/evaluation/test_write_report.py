@@ -10,6 +10,8 @@ from kftune.evaluation import (
     bootstrap_intervals,
     describe_overfitting,
     wilson_interval,
+    write_outputs,
+    write_results,
 )
 from kftune.evaluation.write_report import write_report
 from kftune.training import read_runs
@@ -121,10 +123,25 @@ def test_translations_that_were_not_scored_give_no_interval(read_report, tmp_pat
 
 def test_samples_of_the_same_sources_stand_side_by_side(read_report, tmp_path):
     folders = [write_translator(tmp_path / name) for name in "ab"]
-    rows = read_report(*folders).tables["Translations"]
+    rows = read_report(*folders).tables["Samples"]
     assert rows[0] == ["", "source", "target", "a: translation", "b: translation"]
     assert rows[1] == ["1", *PAIRS[0], PAIRS[0][-1]]
     assert len(rows) == 1 + 10
+
+
+def test_what_was_written_to_order_is_scored_and_shown(read_report, tmp_path):
+    folder = tmp_path / "reviews"
+    generated = {"control_accuracy": 0.8, "interval": (0.7, 0.9)}
+    write_results(folder / "results.json", settings={}, generated=generated)
+    columns = {"source": ["fresh"], "target": ["A treat."], "judged": ["rotten"]}
+    write_outputs(folder / "samples.tsv", generated=["Fun."], **columns)
+    page = read_report(folder)
+    scores = dict(page.tables["Scores"])
+    assert scores["generated: control_accuracy"] == "0.8"
+    assert scores["generated: interval"] == "[0.7, 0.9]"
+    names, row = page.tables["Samples"]
+    assert names[1:] == ["source", "target", "reviews: generated", "reviews: judged"]
+    assert row[1:] == ["fresh", "A treat.", "Fun.", "rotten"]
 
 
 def test_nothing_from_a_file_becomes_markup(read_report, pair):

@@ -1,4 +1,3 @@
-import csv
 import functools
 import json
 import random
@@ -7,22 +6,13 @@ import signal
 from pathlib import Path
 
 import h5py
-import keras
 import keras_hub
 import numpy as np
 import pytest
 from killed_process import make_context, run_and_kill
 
 from kftune.cli import recipe
-from kftune.models import (
-    GPT2Backbone,
-    GPT2CausalLM,
-    GPT2CausalLMPreprocessor,
-    GPT2TextClassifier,
-    load_gpt2_tokenizer,
-    save_float16_preset,
-    train_gpt2_tokenizer,
-)
+from kftune.models import GPT2TextClassifier
 from kftune.training import read_history
 from kftune.training.checkpoint_folder import (
     CheckpointFolder,
@@ -33,43 +23,7 @@ from kftune.training.checkpoint_folder import (
 pytestmark = pytest.mark.backend
 
 ROOT = Path(__file__).parents[2]
-GOOD = ["fine", "lovely", "superb", "warm", "witty"]
-BAD = ["dull", "weak", "lifeless", "cold", "clumsy"]
-ROWS = 300
 KILLS = 20
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("reviews")
-
-
-@pytest.fixture(scope="module")
-def reviews(folder):
-    """A csv file in which one word of each text tells its label."""
-    rng = random.Random(0)
-    path = folder / "reviews.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["review", "verdict"])
-        for i in range(ROWS):
-            words = rng.choice([GOOD, BAD])
-            filler = " and so it goes" * rng.randint(0, 4)
-            text = f"Film {i} is {rng.choice(words)}{filler}."
-            writer.writerow([text, "fresh" if words is GOOD else "rotten"])
-    return path
-
-
-@pytest.fixture(scope="module")
-def preset(folder, reviews, make_backbone):
-    """A random GPT-2 of two layers in a preset folder."""
-    keras.utils.set_random_seed(0)
-    sizes = {"vocabulary_size": 400, "hidden_dim": 16, "intermediate_dim": 32}
-    backbone = make_backbone("GPT2", max_sequence_length=40, **sizes)
-    train_gpt2_tokenizer([reviews.read_text()], folder / "bpe", 400)
-    preprocessor = GPT2CausalLMPreprocessor(load_gpt2_tokenizer(folder / "bpe"), 40)
-    task = GPT2CausalLM(GPT2Backbone.from_keras_hub(backbone), preprocessor)
-    return save_float16_preset(task, folder / "preset", dropout=0.0)
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,21 @@ RECIPES = Path(__file__).parents[2] / "recipes"
             },
         ),
         (
+            "generate_reviews.py",
+            {
+                "epochs": 0,
+                "batch-size": 0,
+                "learning-rate": 0.0,
+                "weight-decay": -0.01,
+                "samples": 0,
+                "temperature": -0.1,
+                "top-p": 0.0,
+                "max-new-tokens": 0,
+                "seed": -1,
+                "split-seed": -1,
+            },
+        ),
+        (
             "pretrain_gpt2.py",
             {
                 "epochs": 0,

@@ -1,0 +1,47 @@
+import csv
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+import kftune
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+pytestmark = pytest.mark.backend
+
+
+def test_a_template_is_chosen_and_scored(run, tmp_path):
+    with (tmp_path / "reviews.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for i in range(60):
+            words, label = [("fine", "fresh"), ("dull", "rotten")][i % 2]
+            writer.writerow([f"Film {i} is {words}.", label])
+    options = {
+        "--data": tmp_path / "reviews.csv",
+        "--validation-rows": 2,
+        "--out": tmp_path / "out",
+    }
+    given = [str(part) for pair in options.items() for part in pair]
+    run("prompting.py", *given, "--shots", "0", "1")
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    found = results["prompting"]
+    assert list(found) == ["0 examples a class", "1 examples a class"]
+    for scores in found.values():
+        validation = scores["validation"]
+        assert validation[scores["template"]] == max(validation.values())
+        assert 0 <= scores["test"]["calibrated"] <= 1
+
+    # The chosen one again, straight from the library.
+    task = kftune.models.GPT2CausalLM.from_preset("gpt2_tiny_en")
+    rows = kftune.data.encode_labels(kftune.data.read(tmp_path / "reviews.csv"))
+    test = kftune.data.split(rows, validation=0.1, test=0.1, seed=0)["test"]
+    scores = found["0 examples a class"]
+    templates = runpy.run_path(str(BENCHMARKS / "prompting.py"))["TEMPLATES"]
+    answers = templates[scores["template"]]
+    classifier = kftune.evaluation.PromptedClassifier(
+        task, scores["template"], answers, content_free=()
+    )
+    right = classifier.predict(test["text"]).argmax(axis=-1) == test["label"][:]
+    assert right.mean() == pytest.approx(scores["test"]["not calibrated"])
