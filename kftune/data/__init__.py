@@ -8,6 +8,8 @@ from kftune.data.clean_pairs import PairCleaningReport, clean_pairs
 from kftune.data.drop_overlap import drop_overlap
 from kftune.data.endless_batches import EndlessBatches
 from kftune.data.few_a_class import few_a_class
+from kftune.data.interest_words import interest_words
+from kftune.data.keep_sentences import keep_sentences
 from kftune.data.labels import class_names, encode_labels
 from kftune.data.length_bucketed import LengthBucketed
 from kftune.data.message_corpora import MESSAGE_CORPORA, MessageCorpus
@@ -52,6 +54,8 @@ __all__ = [
     "encode_labels",
     "few_a_class",
     "find_placeholders",
+    "interest_words",
+    "keep_sentences",
     "load_corpora",
     "pack",
     "read",

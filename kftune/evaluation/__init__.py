@@ -11,6 +11,7 @@ from kftune.evaluation.compare_systems import SystemComparison, compare_systems
 from kftune.evaluation.describe_overfitting import describe_overfitting
 from kftune.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_labels
 from kftune.evaluation.evaluate_translation import evaluate_translation
+from kftune.evaluation.fact_share import FactShare, fact_share
 from kftune.evaluation.generated_texts import copied_share, distinct_ngrams
 from kftune.evaluation.perplexity import perplexities, perplexity
 from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
@@ -21,10 +22,16 @@ from kftune.evaluation.plots import (
     plot_range_test,
 )
 from kftune.evaluation.results import write_results
-from kftune.evaluation.score_intervals import bootstrap_intervals, wilson_interval
+from kftune.evaluation.score_intervals import (
+    bootstrap_intervals,
+    mean_interval,
+    wilson_interval,
+)
 from kftune.evaluation.score_systems import SystemScores, score_systems
 from kftune.evaluation.search_plots import plot_importance, plot_slices
 from kftune.evaluation.split_report import SplitReport, report_splits
+from kftune.evaluation.summaries import SummaryScores, score_summaries
+from kftune.evaluation.summary_floors import lead_sentences, oracle_sentence
 from kftune.evaluation.text_perplexity import TextPerplexity, text_perplexity
 from kftune.evaluation.translation import (
     TranslationScores,
@@ -39,7 +46,9 @@ __all__ = [
     "AttentionMap",
     "ClassificationScores",
     "DoubtfulLabels",
+    "FactShare",
     "SplitReport",
+    "SummaryScores",
     "SystemComparison",
     "SystemScores",
     "TextPerplexity",
@@ -51,7 +60,11 @@ __all__ = [
     "describe_overfitting",
     "distinct_ngrams",
     "evaluate_translation",
+    "fact_share",
     "find_doubtful_labels",
+    "lead_sentences",
+    "mean_interval",
+    "oracle_sentence",
     "perplexities",
     "perplexity",
     "placeholder_fidelity",
@@ -68,6 +81,7 @@ __all__ = [
     "score_classes",
     "score_floors",
     "score_sentences",
+    "score_summaries",
     "score_systems",
     "score_translations",
     "text_perplexity",
