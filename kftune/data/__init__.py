@@ -25,6 +25,7 @@ from kftune.data.pretraining_corpus import (
 from kftune.data.read import read
 from kftune.data.read_pairs import read_pairs
 from kftune.data.split import split
+from kftune.data.summary_prompts import summary_prompts
 from kftune.data.text_buckets import TextBuckets
 from kftune.data.tokenize_pairs import tokenize_pairs
 from kftune.data.translation_directions import both_directions, tag_directions
@@ -62,6 +63,7 @@ __all__ = [
     "read_pairs",
     "read_pretraining_corpora",
     "split",
+    "summary_prompts",
     "tag_directions",
     "tokenize_pairs",
 ]

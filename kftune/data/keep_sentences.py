@@ -17,7 +17,8 @@ def keep_sentences(text, most, length, keep="first"):
             that does not fit ends the choice.
 
     Returns:
-        `str`, the text itself if it fits. `""` if not even one sentence fits.
+        `str`, the text itself if it fits. If not even one sentence fits, the beginning
+        of it, by whole words.
 
     Raises:
         ValueError: if there is no such way to keep.
@@ -40,7 +41,16 @@ def keep_sentences(text, most, length, keep="first"):
         if room < 0:
             break
         kept.append(index)
+    if not kept:
+        return _beginning(sentences[_order(len(sentences), keep)[0]], most, length)
     return " ".join(sentences[index] for index in sorted(kept))
+
+
+def _beginning(sentence, most, length):
+    words = sentence.split()
+    while words and length(" ".join(words)) > most:
+        words.pop()
+    return " ".join(words)
 
 
 def _order(number, keep):

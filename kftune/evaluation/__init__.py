@@ -10,9 +10,11 @@ from kftune.evaluation.classification import ClassificationScores, score_classes
 from kftune.evaluation.compare_systems import SystemComparison, compare_systems
 from kftune.evaluation.describe_overfitting import describe_overfitting
 from kftune.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_labels
+from kftune.evaluation.evaluate_summaries import evaluate_summaries
 from kftune.evaluation.evaluate_translation import evaluate_translation
 from kftune.evaluation.fact_share import FactShare, fact_share
 from kftune.evaluation.generated_texts import copied_share, distinct_ngrams
+from kftune.evaluation.interest_scores import score_interests
 from kftune.evaluation.perplexity import perplexities, perplexity
 from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
 from kftune.evaluation.plots import (
@@ -31,7 +33,11 @@ from kftune.evaluation.score_systems import SystemScores, score_systems
 from kftune.evaluation.search_plots import plot_importance, plot_slices
 from kftune.evaluation.split_report import SplitReport, report_splits
 from kftune.evaluation.summaries import SummaryScores, score_summaries
-from kftune.evaluation.summary_floors import lead_sentences, oracle_sentence
+from kftune.evaluation.summary_floors import (
+    lead_sentences,
+    oracle_sentence,
+    summary_floors,
+)
 from kftune.evaluation.text_perplexity import TextPerplexity, text_perplexity
 from kftune.evaluation.translation import (
     TranslationScores,
@@ -59,6 +65,7 @@ __all__ = [
     "copied_share",
     "describe_overfitting",
     "distinct_ngrams",
+    "evaluate_summaries",
     "evaluate_translation",
     "fact_share",
     "find_doubtful_labels",
@@ -80,10 +87,12 @@ __all__ = [
     "score_baselines",
     "score_classes",
     "score_floors",
+    "score_interests",
     "score_sentences",
     "score_summaries",
     "score_systems",
     "score_translations",
+    "summary_floors",
     "text_perplexity",
     "translation_memory",
     "translation_scorer",

@@ -2,6 +2,33 @@
 
 from kftune.data.passages import ABBREVIATIONS, split_sentences
 from kftune.evaluation.summaries import make_scorer
+from kftune.evaluation.translation_floors import translation_memory
+
+
+def summary_floors(train, test):
+    """Summarises without a model.
+
+    Args:
+        train: `datasets.Dataset` or `dict` of columns: `source` and `target`, N `str`
+            each.
+        test: the same with M rows; of `target` lists of `str`, too.
+
+    Returns:
+        `dict` of name to M `str`: `"lead"`, first sentences; `"memory"`, the summary of
+        the most similar training text, see `translation_memory`; `"oracle"`, the
+        sentences nearest to the references, which is no floor, but what choosing a
+        sentence reaches at most.
+
+    Raises:
+        ValueError: see `translation_memory`.
+    """
+    sources = list(test["source"])
+    pairs = zip(sources, test["target"], strict=True)
+    return {
+        "lead": [lead_sentences(source) for source in sources],
+        "memory": translation_memory(train["source"], train["target"], sources),
+        "oracle": [oracle_sentence(*pair) for pair in pairs],
+    }
 
 
 def lead_sentences(text, n=1):
