@@ -6,16 +6,15 @@
     python recipes/summarize.py --data ... --test-data ... --target-language en \
         --preset transformer_tiny_en_de --learning-rate 2e-3 --epochs 15
 
-GPT-2 goes on with the text and "TL;DR:", an encoder-decoder reads the text and writes;
-which of them it is, the preset tells. Files have the columns source, a text, and target,
-its summary or a list of them. Under --out come results.json with the scores of the model,
-of the preset as it was, and of sentences of the source; summaries.tsv, interests.tsv,
-history.csv, curves.png, logs for TensorBoard and model/, a preset folder. The same
-command goes on with a run that was stopped; --overwrite makes a run anew. See
-docs/summaries.md.
+GPT-2 goes on with the text and "TL;DR:", an encoder-decoder reads the text and writes.
+Files have the columns source, a text, and target, its summary or a list of them. --out
+then holds results.json with scores of the model, of the preset as it was and of floors,
+summaries.tsv, interests.tsv, history.csv, curves.png, logs for TensorBoard and model/,
+a preset folder. The same command goes on with a run that was stopped; --overwrite makes a
+run anew. See docs/summaries.md.
 """
 
-import random
+import functools
 import time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -41,10 +40,8 @@ def main(
     max_summary_tokens: types.PositiveInt = 48,
     keep: Literal["first", "last", "ends"] = "first",
     learning_rate: types.PositiveFloat = 5e-4,
-    label_smoothing: types.DropoutRate = 0.1,
     max_tokens: types.PositiveInt = 4096,
     epochs: types.PositiveInt = 3,
-    patience: types.PositiveInt = 2,
     num_beams: types.PositiveInt = 4,
     no_repeat_ngram_size: types.NonNegativeInt | None = None,
     seed: types.Seed = 0,
@@ -64,10 +61,8 @@ def main(
         max_summary_tokens: tokens of a summary at most.
         keep: which sentences are kept of a text that is too long.
         learning_rate: peak of AdamW's.
-        label_smoothing: share of the probability that all tokens get alike.
         max_tokens: tokens a step, padding included.
-        epochs: the most epochs.
-        patience: epochs without a lower validation loss after which training stops.
+        epochs: the most epochs; training stops after 2 without a lower loss.
         num_beams: of the search that writes summaries.
         no_repeat_ngram_size: so many tokens in a row come once only; 0 allows all. By
             default 3 with an encoder-decoder; 0 with GPT-2, where it would keep the
@@ -81,15 +76,14 @@ def main(
     kftune.training.use_compilation_cache()
     keras.utils.set_random_seed(seed)
 
-    splits, test = read_splits(data, test_data, split_seed)
+    splits, test = read_splits(settings)
     kftune.training.open_run(out, settings)
     task = load(settings)
-    rate, smoothing = learning_rate, label_smoothing
     batches = make_batches(task, splits, settings)
     print(batches["train"])
     task.compile(
-        kftune.training.adamw(task, rate, epochs * len(batches["train"])),
-        loss=kftune.layers.SmoothedCrossentropy(smoothing),
+        kftune.training.adamw(task, learning_rate, epochs * len(batches["train"])),
+        loss=kftune.layers.SmoothedCrossentropy(0.1),
         jit_compile=kftune.training.choose_jit_compile(),
     )
     history, seconds = kftune.training.fit_run(
@@ -98,7 +92,6 @@ def main(
         batches["validation"],
         out,
         epochs=epochs,
-        patience=patience,
         monitor="val_loss",
         mode="min",
     )
@@ -112,9 +105,16 @@ def main(
         **kftune.evaluation.summary_floors(splits["train"], test),
     }
     scores = kftune.evaluation.evaluate_summaries(systems, test, out / "summaries.tsv")
+    told = None
     if interests:
-        interests = score_readers(task, test, systems["model"], settings)
-        print(interests)
+        readers = kftune.data.summary_rows(test, share=1.0, seed=seed)
+        readers = readers.filter(lambda row: bool(row["interests"]))
+        plain = [systems["model"][text] for text in readers["text"]]
+        personal = summarize(task, readers["source"], settings, readers["interests"])
+        told = kftune.evaluation.score_interests(
+            plain, personal, readers, out / "interests.tsv"
+        )
+        print(told)
     kftune.evaluation.write_results(
         out / "results.json",
         settings=settings,
@@ -122,95 +122,88 @@ def main(
         times={**seconds, "all": time.perf_counter() - started},
         test=scores.pop("model"),
         floors=scores,
-        interests=interests,
+        interests=told,
     )
     kftune.training.close_run(out)
     print(f"Written to {out}: results.json, summaries.tsv, curves.png, model/")
 
 
-def read_splits(data, test_data, seed):
+def read_splits(options):
     """Read, a row a summary to train on, clean, split; no text stands in two parts."""
-    rows, test = kftune.data.read(data), kftune.data.read(test_data)
+    rows, test = (kftune.data.read(options[name]) for name in ("data", "test_data"))
     # Blank references end the run now and not hours later.
     kftune.evaluation.score_summaries(test["source"], test["target"], "rouge1")
-    pairs = zip(rows["source"], rows["target"], strict=True)
-    pairs = [(s, t) for s, ts in pairs for t in ([ts] if isinstance(ts, str) else ts)]
-    rows = as_rows(*zip(*pairs, strict=True))
+    share = 0.5 if options["interests"] else 0.0
+    rows = kftune.data.summary_rows(rows, share=share, seed=options["seed"])
     limits = dict.fromkeys(("max_words", "max_chars", "max_ratio"))
     rows, _ = kftune.data.clean_pairs(rows, **limits)
     rows = kftune.data.drop_overlap(rows, test, columns=["source"])
-    return kftune.data.split(rows, validation=0.1, test=0, seed=seed), test
-
-
-def as_rows(sources, targets):
-    """Make a data set of two columns."""
-    return datasets.Dataset.from_dict({"source": sources, "target": targets})
+    return kftune.data.split(rows, test=0, seed=options["split_seed"]), test
 
 
 def load(options):
-    """Load the preset; sources may have as many tokens as was asked for."""
+    """Load the preset; texts may have as many tokens as was asked for."""
     task, length = kftune.models.load_task(options["preset"]), options["max_length"]
-    if isinstance(task, kftune.models.TransformerSeq2SeqLM):
+    if is_seq2seq(task):
         return kftune.models.with_positions(task, length)
     task.preprocessor.sequence_length = min(length, task.backbone.max_positions)
     return task
 
 
+def is_seq2seq(task):
+    """Whether a task reads a text and writes another, and does not go on with it."""
+    return isinstance(task, kftune.models.TransformerSeq2SeqLM)
+
+
 def make_prompts(task, sources, options, interests=None):
     """Write what the model reads, and is to go on with if it is a GPT-2."""
-    choices = {"interests": interests, "keep": options["keep"]}
     preprocessor = task.preprocessor
-    if isinstance(task, kftune.models.TransformerSeq2SeqLM):
-        most = preprocessor.encoder_sequence_length - 1  # the language
-        return kftune.data.summary_prompts(
-            sources,
-            most - 1,
-            lambda text: len(preprocessor.tokenize_rows([text], "source")[0]),
-            **choices,
-        )
+    if is_seq2seq(task):
+        ending = ""
+        most = preprocessor.encoder_sequence_length - 2  # one tells the language
+        rows = functools.partial(preprocessor.tokenize_rows, side="source")
+    else:
+        ending = ENDING
+        most = preprocessor.sequence_length - options["max_summary_tokens"]
+        rows = preprocessor.prompt_rows
     return kftune.data.summary_prompts(
         sources,
-        preprocessor.sequence_length - options["max_summary_tokens"],
-        lambda text: len(preprocessor.prompt_rows([text])[0]),
-        ending=ENDING,
-        **choices,
+        most,
+        lambda text: len(rows([text])[0]),
+        interests=interests,
+        ending=ending,
+        keep=options["keep"],
     )
 
 
 def make_batches(task, splits, options):
-    """Batch prompts and summaries; half of the prompts name interests, if any do."""
-    batched, sizes = {}, {name: options[name] for name in ("max_tokens", "seed")}
-    draw = random.Random(options["seed"])
+    """Batch prompts and summaries by length."""
+    sizes = {name: options[name] for name in ("max_tokens", "seed")}
+    batched = {}
     for name, rows in splits.items():
-        words = [
-            kftune.data.interest_words(*pair, seed=options["seed"])
-            if options["interests"] and draw.random() < 0.5
-            else []
-            for pair in zip(rows["source"], rows["target"], strict=True)
-        ]
-        prompts = make_prompts(task, rows["source"], options, words)
-        batched[name] = as_rows(prompts, [f" {text}" for text in rows["target"]])
-    if isinstance(task, kftune.models.TransformerSeq2SeqLM):
+        prompts = make_prompts(task, rows["source"], options, rows["interests"])
+        space = "" if is_seq2seq(task) else " "
+        columns = {"source": prompts, "target": [space + t for t in rows["target"]]}
+        batched[name] = datasets.Dataset.from_dict(columns)
+    if is_seq2seq(task):
         sizes["target_language"] = options["target_language"]
         return kftune.training.pair_batches(task, batched, **sizes)
-    return kftune.training.text_batches(
-        task, batched, text="source", answer="target", **sizes
-    )
+    columns = {"text": "source", "answer": "target"}
+    return kftune.training.text_batches(task, batched, **columns, **sizes)
 
 
 def summarize(task, sources, options, interests=None):
     """Write a summary of each text by beam search."""
     prompts = make_prompts(task, sources, options, interests)
-    is_seq2seq = isinstance(task, kftune.models.TransformerSeq2SeqLM)
     repeats, most = options["no_repeat_ngram_size"], options["max_summary_tokens"]
     if repeats is None:
-        repeats = 3 if is_seq2seq else 0
+        repeats = 3 if is_seq2seq(task) else 0
     task.compile(
         sampler=kftune.decoding.BeamSearch(
             options["num_beams"], no_repeat_ngram_size=repeats
         )
     )
-    if is_seq2seq:
+    if is_seq2seq(task):
         language = options["target_language"]
         return kftune.decoding.translate_texts(
             task, prompts, max_length=most, target_language=language
@@ -219,25 +212,6 @@ def summarize(task, sources, options, interests=None):
         task, prompts, max_new_tokens=most, stop_strings=["\n"], long_prompts="window"
     )
     return [text.strip() for text in texts]
-
-
-def score_readers(task, test, summaries, options):
-    """Summarise once more for who wrote each reference, and compare."""
-    readers = []
-    for source, targets, plain in zip(
-        test["source"], test["target"], summaries, strict=True
-    ):
-        for target in targets:
-            words = kftune.data.interest_words(source, target, seed=options["seed"])
-            readers += [(source, target, plain, words)] if words else []
-    sources, targets, plain, words = map(list, zip(*readers, strict=True))
-    personal = summarize(task, sources, options, words)
-    table = as_rows(sources, targets).to_dict() | {"plain": plain, "personal": personal}
-    table["interests"] = [", ".join(some) for some in words]
-    datasets.Dataset.from_dict(table).to_csv(
-        options["out"] / "interests.tsv", sep="\t", index=False
-    )
-    return kftune.evaluation.score_interests(plain, personal, targets, words)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from kftune.data.clean_pairs import PairCleaningReport, clean_pairs
 from kftune.data.drop_overlap import drop_overlap
 from kftune.data.endless_batches import EndlessBatches
 from kftune.data.few_a_class import few_a_class
-from kftune.data.interest_words import interest_words
 from kftune.data.keep_sentences import keep_sentences
 from kftune.data.labels import class_names, encode_labels
 from kftune.data.length_bucketed import LengthBucketed
@@ -26,6 +25,7 @@ from kftune.data.read import read
 from kftune.data.read_pairs import read_pairs
 from kftune.data.split import split
 from kftune.data.summary_prompts import summary_prompts
+from kftune.data.summary_rows import summary_rows
 from kftune.data.text_buckets import TextBuckets
 from kftune.data.tokenize_pairs import tokenize_pairs
 from kftune.data.translation_directions import both_directions, tag_directions
@@ -55,7 +55,6 @@ __all__ = [
     "encode_labels",
     "few_a_class",
     "find_placeholders",
-    "interest_words",
     "keep_sentences",
     "load_corpora",
     "pack",
@@ -64,6 +63,7 @@ __all__ = [
     "read_pretraining_corpora",
     "split",
     "summary_prompts",
+    "summary_rows",
     "tag_directions",
     "tokenize_pairs",
 ]
