@@ -2,7 +2,7 @@
 
     python recipes/summarize.py --data scitldr/train.jsonl.xz \
         --test-data scitldr/dev.jsonl.xz --out runs/summaries
-    python recipes/summarize.py --data ... --test-data ... --interests
+    python recipes/summarize.py --data ... --test-data ... --interests true
     python recipes/summarize.py --data ... --test-data ... --target-language en \
         --preset transformer_tiny_en_de --learning-rate 2e-3 --epochs 15
 
@@ -10,8 +10,8 @@ GPT-2 goes on with the text and "TL;DR:", an encoder-decoder reads the text and 
 Files have the columns source, a text, and target, its summary or a list of them. --out
 then holds results.json with scores of the model, of the preset as it was and of floors,
 summaries.tsv, interests.tsv, history.csv, curves.png, logs for TensorBoard and model/,
-a preset folder. The same command goes on with a run that was stopped; --overwrite makes a
-run anew. See docs/summaries.md.
+a preset folder. The same command goes on with a run that was stopped; --overwrite
+makes a run anew. See docs/summaries.md.
 """
 
 import functools
