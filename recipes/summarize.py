@@ -4,7 +4,7 @@
         --test-data scitldr/dev.jsonl.xz --out runs/summaries
     python recipes/summarize.py --data ... --test-data ... --interests true
     python recipes/summarize.py --data ... --test-data ... --target-language en \
-        --preset transformer_tiny_en_de --learning-rate 2e-3 --epochs 15
+        --preset transformer_tiny_en_de --learning-rate 2e-3 --epochs 8
 
 GPT-2 goes on with the text and "TL;DR:", an encoder-decoder reads the text and writes.
 Files have the columns source, a text, and target, its summary or a list of them. --out
@@ -109,7 +109,7 @@ def main(
     if interests:
         readers = kftune.data.summary_rows(test, share=1.0, seed=seed)
         readers = readers.filter(lambda row: bool(row["interests"]))
-        plain = [systems["model"][text] for text in readers["text"]]
+        plain = [systems["model"][row] for row in readers["row"]]
         personal = summarize(task, readers["source"], settings, readers["interests"])
         told = kftune.evaluation.score_interests(
             plain, personal, readers, out / "interests.tsv"

@@ -26,7 +26,7 @@ def summary_rows(rows, *, share=0.0, most=3, seed=0):
     Returns:
         `datasets.Dataset` of the columns `source`, `target`, `str` both, `interests`,
         lists of lower-cased `str` in the order of the summary, empty without any, and
-        `text`, `int`, the index of the row it was made of.
+        `row`, `int`, the index of the row it was made of.
 
     Example:
     ```python
@@ -34,7 +34,7 @@ def summary_rows(rows, *, share=0.0, most=3, seed=0):
     summary_rows(rows, share=1.0)["interests"]  # [["noisy"], ["graphs"]]
     ```
     """
-    made = {"source": [], "target": [], "interests": [], "text": []}
+    made = {"source": [], "target": [], "interests": [], "row": []}
     pairs = zip(rows["source"], rows["target"], strict=True)
     for index, (source, targets) in enumerate(pairs):
         for target in [targets] if isinstance(targets, str) else targets:
@@ -48,7 +48,7 @@ def summary_rows(rows, *, share=0.0, most=3, seed=0):
             source=datasets.Value("string"),
             target=datasets.Value("string"),
             interests=datasets.List(datasets.Value("string")),
-            text=datasets.Value("int64"),
+            row=datasets.Value("int64"),
         ),
     )
 

@@ -13,7 +13,7 @@ def test_each_summary_has_a_row_of_its_own():
     rows = summary_rows(ROWS)
     assert rows["target"][:] == [*ROWS["target"][0], ROWS["target"][1]]
     assert rows["source"][:] == [ROWS["source"][i] for i in (0, 0, 1)]
-    assert rows["text"][:] == [0, 0, 1]
+    assert rows["row"][:] == [0, 0, 1]
     assert rows["interests"][:] == [[], [], []]
 
 

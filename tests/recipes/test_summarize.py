@@ -1,6 +1,5 @@
 import csv
 import json
-import random
 import runpy
 from pathlib import Path
 
@@ -20,9 +19,9 @@ RECIPE = Path(__file__).parents[2] / "recipes" / "summarize.py"
 OPTIONS = {
     "max-length": 48,
     "max-summary-tokens": 12,
-    "max-tokens": 512,
+    "max-tokens": 256,
     "learning-rate": 1e-2,
-    "epochs": 4,
+    "epochs": 8,
     "num-beams": 2,
 }
 
@@ -34,7 +33,6 @@ def write_texts(path, rows, seed, summaries):
         for first, second in zip(sentences[::2], sentences[1::2], strict=True):
             _, _, noun, verb, _, _, other = first.split()
             texts = [f"{noun} {verb} {other}", f"a {other}"]
-            random.Random(first).shuffle(texts)
             source = f"{first.capitalize()}. {second.capitalize()}."
             file.write(json.dumps({"source": source, "target": texts[:summaries]}))
             file.write("\n")
@@ -150,7 +148,7 @@ def test_a_stopped_run_goes_on(
         patch.setattr(kftune.evaluation, "summary_floors", stop)
         summarize("seq2seq", tmp_path)
     results = summarize("seq2seq", tmp_path)
-    assert "going on after 4 epochs" in capsys.readouterr().out
+    assert "going on after 8 epochs" in capsys.readouterr().out
     # The same weights but for the order of sums.
     assert results["test"]["rougeL"] == pytest.approx(
         encoder_decoder[1]["test"]["rougeL"], abs=5
