@@ -8,6 +8,7 @@ from kftune.data.clean_pairs import PairCleaningReport, clean_pairs
 from kftune.data.drop_overlap import drop_overlap
 from kftune.data.endless_batches import EndlessBatches
 from kftune.data.few_a_class import few_a_class
+from kftune.data.keep_sentences import keep_sentences
 from kftune.data.label_prompts import label_prompts, prompted_by_label
 from kftune.data.labels import class_names, encode_labels
 from kftune.data.languages import detect_language
@@ -27,6 +28,8 @@ from kftune.data.read_chats import read_chats
 from kftune.data.read_pairs import read_pairs
 from kftune.data.read_splits import read_splits
 from kftune.data.split import split
+from kftune.data.summary_prompts import summary_prompts
+from kftune.data.summary_rows import summary_rows
 from kftune.data.text_buckets import TextBuckets
 from kftune.data.tokenize_pairs import tokenize_pairs
 from kftune.data.translation_directions import both_directions, tag_directions
@@ -57,6 +60,7 @@ __all__ = [
     "encode_labels",
     "few_a_class",
     "find_placeholders",
+    "keep_sentences",
     "label_prompts",
     "load_corpora",
     "pack",
@@ -67,6 +71,8 @@ __all__ = [
     "read_pretraining_corpora",
     "read_splits",
     "split",
+    "summary_prompts",
+    "summary_rows",
     "tag_directions",
     "tokenize_pairs",
 ]

@@ -6,6 +6,7 @@ import re
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9])")
 _TOKENIZED_SENTENCE_END = re.compile(r"(?<= [.!?])\s+")
 _SENTENCES_IN_PASSAGE = (1, 1, 2, 3)
+ABBREVIATIONS = ("al.", "e.g.", "i.e.", "vs.", "cf.", "Fig.", "Eq.", "Dr.", "Mr.")
 
 _DETOKENIZING = (
     (re.compile(r"\s+([,.;:!?%)\]}])"), r"\1"),
@@ -18,7 +19,7 @@ _DETOKENIZING = (
 )
 
 
-def split_sentences(text, tokenized=False):
+def split_sentences(text, tokenized=False, abbreviations=()):
     """Split text into sentences by their end marks.
 
     Args:
@@ -26,6 +27,8 @@ def split_sentences(text, tokenized=False):
         tokenized: bool. `True` for text with spaces around its punctuation and
             no capitals, such as `"so it goes . then it stops ."`; its sentences
             come back detokenised and with a capital first letter.
+        abbreviations: sequence of str, words with a full stop behind which no sentence
+            ends, such as `ABBREVIATIONS`. Pretraining does without.
 
     Returns:
         A list of str, none of them empty.
@@ -40,7 +43,14 @@ def split_sentences(text, tokenized=False):
         parts = [capitalize(detokenize(part)) for part in parts]
     else:
         parts = _SENTENCE_END.split(text)
-    return [part.strip() for part in parts if part.strip()]
+    sentences, goes_on = [], False
+    for part in filter(None, map(str.strip, parts)):
+        if goes_on:
+            sentences[-1] += f" {part}"
+        else:
+            sentences.append(part)
+        goes_on = part.split()[-1].lstrip("(\"'") in abbreviations
+    return sentences
 
 
 def detokenize(text):

@@ -12,13 +12,16 @@ from kftune.evaluation.compare_systems import SystemComparison, compare_systems
 from kftune.evaluation.coverage_plot import plot_coverage
 from kftune.evaluation.describe_overfitting import describe_overfitting
 from kftune.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_labels
+from kftune.evaluation.evaluate_summaries import evaluate_summaries
 from kftune.evaluation.evaluate_translation import evaluate_translation
+from kftune.evaluation.fact_share import FactShare, fact_share
 from kftune.evaluation.generated_texts import (
     copied_share,
     distinct_ngrams,
     score_variety,
 )
 from kftune.evaluation.generative_classifier import GenerativeClassifier
+from kftune.evaluation.interest_scores import score_interests
 from kftune.evaluation.judged_texts import JudgedTexts, judge_texts
 from kftune.evaluation.perplexity import perplexities, perplexity
 from kftune.evaluation.placeholder_fidelity import placeholder_fidelity
@@ -31,7 +34,11 @@ from kftune.evaluation.plots import (
 from kftune.evaluation.prompted_classifier import PromptedClassifier
 from kftune.evaluation.results import write_results
 from kftune.evaluation.run_outputs import write_outputs
-from kftune.evaluation.score_intervals import bootstrap_intervals, wilson_interval
+from kftune.evaluation.score_intervals import (
+    bootstrap_intervals,
+    mean_interval,
+    wilson_interval,
+)
 from kftune.evaluation.score_systems import SystemScores, score_systems
 from kftune.evaluation.search_plots import plot_importance, plot_slices
 from kftune.evaluation.selective_scores import (
@@ -41,6 +48,12 @@ from kftune.evaluation.selective_scores import (
     score_answered,
 )
 from kftune.evaluation.split_report import SplitReport, report_splits
+from kftune.evaluation.summaries import SummaryScores, score_summaries
+from kftune.evaluation.summary_floors import (
+    lead_sentences,
+    oracle_sentence,
+    summary_floors,
+)
 from kftune.evaluation.text_judge import text_judge
 from kftune.evaluation.text_perplexity import TextPerplexity, text_perplexity
 from kftune.evaluation.translation import (
@@ -57,11 +70,13 @@ __all__ = [
     "AttentionMap",
     "ClassificationScores",
     "DoubtfulLabels",
+    "FactShare",
     "GenerativeClassifier",
     "JudgedTexts",
     "PromptedClassifier",
     "SelectiveScores",
     "SplitReport",
+    "SummaryScores",
     "SystemComparison",
     "SystemScores",
     "TextPerplexity",
@@ -74,9 +89,14 @@ __all__ = [
     "coverage_curve",
     "describe_overfitting",
     "distinct_ngrams",
+    "evaluate_summaries",
     "evaluate_translation",
+    "fact_share",
     "find_doubtful_labels",
     "judge_texts",
+    "lead_sentences",
+    "mean_interval",
+    "oracle_sentence",
     "perplexities",
     "perplexity",
     "placeholder_fidelity",
@@ -95,10 +115,13 @@ __all__ = [
     "score_baselines",
     "score_classes",
     "score_floors",
+    "score_interests",
     "score_sentences",
+    "score_summaries",
     "score_systems",
     "score_translations",
     "score_variety",
+    "summary_floors",
     "text_judge",
     "text_perplexity",
     "translation_memory",

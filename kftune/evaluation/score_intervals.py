@@ -3,6 +3,8 @@
 import json
 import math
 
+import numpy as np
+
 from kftune.evaluation.translation import METRICS, check_rows, make_metrics
 
 # Of the normal distribution, 95 % lie within so many standard deviations of its mean.
@@ -78,6 +80,37 @@ def bootstrap_intervals(
         name: _interval(metric, hypotheses, streams, samples)
         for name, metric in make_metrics(metrics, lowercase).items()
     }
+
+
+def mean_interval(values, samples=1000, seed=12345):
+    """Computes the 95 % confidence interval of a mean, by the bootstrap.
+
+    So scores that are the mean of those of the rows, or differences of two systems on
+    the same rows: no difference is shown where the interval holds 0.
+
+    Args:
+        values: floats `(N,)`, one a row.
+        samples: `int`, how many sets of N are drawn from the rows, with replacement.
+        seed: `int`, of the draws.
+
+    Returns:
+        Tuple of two `float`: 95 % of the drawn sets have their mean between them.
+
+    Raises:
+        ValueError: if there are no values.
+
+    Example:
+    ```python
+    mean_interval([1.0, 0.0, 1.0, 1.0] * 25)  # (0.66, 0.83)
+    ```
+    """
+    values = np.asarray(values, "float64")
+    if not values.size:
+        raise ValueError("Expected the values of one row or more. Received: none")
+    rng = np.random.default_rng(seed)
+    means = [rng.choice(values, values.size).mean() for _ in range(samples)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _interval(metric, hypotheses, streams, samples):

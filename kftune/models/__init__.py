@@ -30,6 +30,7 @@ from kftune.models.tokenizers.m2m100_tokenizer import M2M100Tokenizer
 from kftune.models.tokenizers.marian_tokenizer import MarianTokenizer
 from kftune.models.tokenizers.marian_tokenizer_trainer import train_marian_tokenizer
 from kftune.models.trainable_guard import TrainableGuard
+from kftune.models.transformer.longer_positions import with_positions
 from kftune.models.transformer.new_target import with_new_target
 from kftune.models.transformer.target_language import into_language
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
@@ -72,4 +73,5 @@ __all__ = [
     "train_gpt2_tokenizer",
     "train_marian_tokenizer",
     "with_new_target",
+    "with_positions",
 ]

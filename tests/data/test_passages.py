@@ -16,6 +16,13 @@ def test_split_sentences(text, expected):
     assert split_sentences(text) == expected
 
 
+def test_no_sentence_ends_behind_an_abbreviation():
+    text = "As Liu et al. (2016) say (cf. Fig. 2). It rains al. Or not."
+    whole = ["As Liu et al. (2016) say (cf. Fig. 2).", "It rains al. Or not."]
+    assert split_sentences(text, abbreviations=("al.", "cf.", "Fig.")) == whole
+    assert len(split_sentences(text)) == 6
+
+
 def test_split_sentences_of_tokenized_text():
     text = 'well , i \'m here ( again ) . " so what ? " she asked .'
     assert split_sentences(text, tokenized=True) == [

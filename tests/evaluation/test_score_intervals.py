@@ -1,7 +1,13 @@
+import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from kftune.evaluation import bootstrap_intervals, compare_systems, wilson_interval
+from kftune.evaluation import (
+    bootstrap_intervals,
+    compare_systems,
+    mean_interval,
+    wilson_interval,
+)
 
 REFERENCES = [f"The {word} dog runs through the old park." for word in "abcdefgh"]
 HYPOTHESES = [
@@ -50,3 +56,17 @@ def test_scores_of_0_have_an_interval_of_0():
 def test_rows_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="8 hypotheses, 7 references"):
         bootstrap_intervals(HYPOTHESES, REFERENCES[1:])
+
+
+def test_the_interval_of_a_mean_is_that_of_its_standard_error():
+    values = np.random.default_rng(0).gamma(2.0, size=800)
+    error = 1.96 * values.std() / np.sqrt(800)
+    expected = values.mean() - error, values.mean() + error
+    assert mean_interval(values) == pytest.approx(expected, abs=0.1 * error)
+    assert mean_interval(values) == mean_interval(values)
+    assert mean_interval([2.0]) == (2.0, 2.0)
+
+
+def test_a_mean_has_values():
+    with pytest.raises(ValueError, match="Received: none"):
+        mean_interval([])

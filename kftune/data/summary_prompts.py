@@ -1,0 +1,49 @@
+"""What a model is given to summarise."""
+
+from kftune.data.keep_sentences import keep_sentences
+
+
+def summary_prompts(sources, most, length, *, interests=None, ending="", keep="first"):
+    r"""Writes prompts: a reader's interests, as much of a text as fits, an ending.
+
+    How many texts were cut is printed.
+
+    Args:
+        sources: sequence of N `str`.
+        most: `int`, how long a prompt may be, in what `length` counts.
+        length: function of a `str` that gives an `int`, such as the number of tokens.
+        interests: sequence of N lists of words, or `None` for no interests. An empty
+            list adds nothing to its prompt.
+        ending: `str`, what asks for the summary, such as `"\nTL;DR:"`.
+        keep: see `keep_sentences`.
+
+    Returns:
+        List of N `str`.
+
+    Raises:
+        ValueError: if there are not as many lists of interests as sources, or as in
+            `keep_sentences`.
+
+    Example:
+    ```python
+    count = len  # characters
+    summary_prompts(["It rains. We stay."], 30, count, interests=[["rain"]])
+    # Cut to 30: 1 of 1 texts. ["Interests: rain.\nIt rains."]
+    ```
+    """
+    sources = list(sources)
+    interests = [[]] * len(sources) if interests is None else list(interests)
+    if len(sources) != len(interests):
+        raise ValueError(
+            "Expected as many lists of interests as sources. Received: "
+            f"{len(interests)} lists, {len(sources)} sources"
+        )
+    prompts, cut = [], 0
+    for source, words in zip(sources, interests, strict=True):
+        beginning = f"Interests: {', '.join(words)}.\n" if words else ""
+        room = most - length(beginning) - length(ending)
+        kept = keep_sentences(source, room, length, keep)
+        cut += kept != source
+        prompts.append(f"{beginning}{kept}{ending}")
+    print(f"Cut to {most}: {cut} of {len(prompts)} texts.")
+    return prompts
