@@ -165,10 +165,9 @@ def main(
 
 
 def read_splits(data, columns, prompt, seed):
-    """Read, clean, number the classes, put prompts before texts, and split."""
-    rows, _ = kftune.data.clean(kftune.data.read(data, **columns))
-    rows = kftune.data.prompted_by_label(kftune.data.encode_labels(rows), prompt)
-    return kftune.data.split(rows, validation=0.1, test=0.1, seed=seed)
+    """Read, clean, number the classes, split, and put prompts before texts."""
+    splits = kftune.data.read_splits(data, seed=seed, **columns)
+    return {n: kftune.data.prompted_by_label(r, prompt) for n, r in splits.items()}
 
 
 def perplexities(task, rows):
