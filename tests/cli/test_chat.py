@@ -3,7 +3,6 @@ import re
 import sys
 import types
 
-import keras
 import pytest
 
 import kftune
@@ -14,20 +13,6 @@ pytestmark = pytest.mark.backend
 
 ROOM = 48 - 1 - 16
 LINES = ["Hello there.", "Is the film good?", "And the other one?", "Why?"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A saved model of random weights."""
-    tokenizer = kftune.models.load_tokenizer("gpt2_tiny_en")
-    keras.utils.set_random_seed(1)
-    backbone = kftune.models.GPT2Backbone(
-        tokenizer.vocabulary_size(), 1, 2, 8, 16, max_sequence_length=64
-    )
-    preprocessor = kftune.models.GPT2CausalLMPreprocessor(tokenizer, 48)
-    folder = tmp_path_factory.mktemp("model")
-    kftune.models.GPT2CausalLM(backbone, preprocessor).save_to_preset(folder)
-    return folder
 
 
 def chat(monkeypatch, capsys, lines, *options):

@@ -3,7 +3,6 @@ import json
 import sys
 import types
 
-import keras
 import pytest
 
 import kftune
@@ -12,21 +11,6 @@ from kftune.decoding import Sampling, generate_texts
 
 OPTIONS = {"temperature": 0.8, "top_p": 0.95, "seed": 3}
 ARGUMENTS = ["--max-new-tokens", "6", "--seed", "3"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A saved model of random weights."""
-    tokenizer = kftune.models.load_tokenizer("gpt2_tiny_en")
-    keras.utils.set_random_seed(1)
-    backbone = kftune.models.GPT2Backbone(
-        tokenizer.vocabulary_size(), 1, 2, 8, 16, max_sequence_length=64
-    )
-    preprocessor = kftune.models.GPT2CausalLMPreprocessor(tokenizer, 48)
-    task = kftune.models.GPT2CausalLM(backbone, preprocessor)
-    folder = tmp_path_factory.mktemp("model")
-    task.save_to_preset(folder)
-    return folder
 
 
 def run(capsysbinary, folder, *argv):
