@@ -7,7 +7,7 @@ from kftune.error_text import first_few
 _MOST_LENGTHS = 32
 
 
-def learn_pair_boundaries(lengths, max_buckets=10):
+def learn_pair_boundaries(lengths, max_buckets):
     """Chooses pairs of padded lengths that waste few tokens.
 
     Beginning with the pair that holds all rows, the one that saves most is added until

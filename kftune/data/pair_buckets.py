@@ -1,5 +1,7 @@
 """Batches of source and target rows of about one length, in a few fixed shapes."""
 
+import math
+
 import numpy as np
 
 from kftune.data.bucketed_batches import BucketedBatches
@@ -36,7 +38,8 @@ class PairBuckets(BucketedBatches):
         boundaries: pairs `(S, T)`, the padded lengths, one of which holds all others;
             by default chosen for little padding. Those of the training data suit the
             validation data, too.
-        max_buckets: `int`. How many are chosen without `boundaries`.
+        max_buckets: `int`. How many are chosen without `boundaries`; by default one for
+            each 100 pairs begun, 10 at most, as each has to be compiled.
         shuffle: `bool`. Whether pairs and batches are shuffled, differently each epoch.
         seed: `int`. Of the shuffle.
         drop_remainder: `bool`. Leave out the one batch that is not full; which pairs
@@ -67,7 +70,7 @@ class PairBuckets(BucketedBatches):
         batch_size=32,
         max_tokens=None,
         boundaries=None,
-        max_buckets=10,
+        max_buckets=None,
         shuffle=True,
         seed=0,
         drop_remainder=False,
@@ -79,6 +82,8 @@ class PairBuckets(BucketedBatches):
         self._sources = TokenisedRows(source_rows, pad_token_id=pad_token_id)
         self._targets = TokenisedRows(target_rows, pad_token_id=target_pad_token_id)
         lengths = _pair_lengths(self._sources.lengths, self._targets.lengths)
+        if max_buckets is None:
+            max_buckets = min(10, math.ceil(len(lengths) / 100))
         if boundaries is None:
             boundaries = learn_pair_boundaries(lengths, max_buckets)
         super().__init__(
