@@ -20,8 +20,6 @@ from kftune.training.checkpoint_folder import (
     read_state,
 )
 
-pytestmark = pytest.mark.backend
-
 ROOT = Path(__file__).parents[2]
 KILLS = 20
 
@@ -48,6 +46,7 @@ def whole(run_recipe, options, folder):
     return out, run_recipe("classify_reviews.py", *options, *LEARNING, "--out", out)
 
 
+@pytest.mark.backend
 def test_reviews_become_a_scored_model_that_loads(whole):
     out, printed = whole
     assert "First step after" in printed
@@ -77,6 +76,7 @@ def test_reviews_become_a_scored_model_that_loads(whole):
     assert verdicts.argmax(-1).tolist() == [0, 1]
 
 
+@pytest.mark.backend
 def test_a_run_that_ended_is_left_alone(whole, options, monkeypatch, capsys):
     out, printed = whole
     assert "verfitting" in printed
@@ -205,6 +205,7 @@ def test_a_frozen_backbone_is_saved_as_it_was(run_recipe, options, preset, folde
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.backend
 def test_blocks_may_be_unfrozen_epoch_by_epoch(run_recipe, options, preset, folder):
     out = folder / "unfrozen"
     stages = ["--freeze", "backbone", "--unfreeze", "nothing", "--epochs", 6]
