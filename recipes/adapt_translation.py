@@ -16,7 +16,6 @@ makes all of them anew.
 import re
 from pathlib import Path
 
-import datasets
 import keras
 
 import kftune
@@ -218,9 +217,12 @@ def write_translations(translations, tests, out):
     """Write each test set with the translations of all systems beside it."""
     for test, rows in tests.items():
         columns = {name: made[test] for name, made in translations.items()}
-        columns = {"source": rows["source"], "target": rows["target"], **columns}
-        path = out / f"{test.replace(' ', '_')}.tsv"
-        datasets.Dataset.from_dict(columns).to_csv(path, sep="\t", index=False)
+        kftune.evaluation.write_outputs(
+            out / f"{test.replace(' ', '_')}.tsv",
+            source=rows["source"],
+            target=rows["target"],
+            **columns,
+        )
 
 
 if __name__ == "__main__":

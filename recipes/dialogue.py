@@ -167,8 +167,9 @@ def score_answers(task, pairs, number, answer_tokens, path):
         "model": [text.strip() for text in answers],
         "nearest": [text.strip() for text in nearest],
     }
-    rows = {"source": test["prompt"], "target": references, **texts}
-    datasets.Dataset.from_dict(rows).to_csv(path, sep="\t", index=False)
+    kftune.evaluation.write_outputs(
+        path, source=test["prompt"], target=references, **texts
+    )
     bleu = {
         name: kftune.evaluation.score_translations(made, references, "bleu")
         for name, made in texts.items()

@@ -26,6 +26,7 @@ from kftune.cli import option_types as types
 from kftune.cli.asked_lines import asked_lines
 from kftune.cli.recipe import run_recipe
 from kftune.data import detect_language as detect
+from kftune.files import write_aside
 
 
 def main(
@@ -89,9 +90,8 @@ def main(
         lines = [line for line in kftune.data.read(questions)["text"] if line.strip()]
         spoken = [language or detect(line, languages) for line in lines]
         rows = [vars(made) for made in desk.answer(lines, spoken)]
-        datasets.Dataset.from_list(rows).to_json(
-            out / "answers.jsonl", force_ascii=False
-        )
+        with write_aside(out / "answers.jsonl") as aside:
+            datasets.Dataset.from_list(rows).to_json(aside, force_ascii=False)
         print(f"Written to {out}: answers.jsonl")
     kftune.evaluation.write_results(
         out / "results.json",
@@ -163,9 +163,9 @@ def score(desk, rows, language, threshold, out):
             "detected": float(np.mean(told)),
             "untranslated": float(judge(desk, asked, labels)[1].mean()),
         }
-        table = {"source": asked, "target": texts, "understood": understood}
-        datasets.Dataset.from_dict(table).to_csv(
-            out / f"round_trip.{language}.tsv", sep="\t", index=False
+        path = out / f"round_trip.{language}.tsv"
+        kftune.evaluation.write_outputs(
+            path, source=asked, target=texts, understood=understood
         )
     confidences, right = judge(desk, understood, labels)
     answered = kftune.evaluation.score_answered(confidences, right, threshold)

@@ -1,10 +1,8 @@
 """The summaries of several systems, kept and scored."""
 
-import datasets
-
 from kftune.evaluation.fact_share import fact_share
+from kftune.evaluation.run_outputs import write_outputs
 from kftune.evaluation.summaries import score_summaries
-from kftune.files import write_aside
 
 
 def evaluate_summaries(systems, test, path):
@@ -43,7 +41,5 @@ def evaluate_summaries(systems, test, path):
             "signature": scores.signature,
         }
     targets = [row if isinstance(row, str) else " | ".join(row) for row in references]
-    table = {"source": sources, "target": targets, **systems}
-    with write_aside(path) as aside:
-        datasets.Dataset.from_dict(table).to_csv(aside, sep="\t", index=False)
+    write_outputs(path, source=sources, target=targets, **systems)
     return found

@@ -2,11 +2,9 @@
 
 import re
 
-import datasets
-
+from kftune.evaluation.run_outputs import write_outputs
 from kftune.evaluation.score_intervals import mean_interval
 from kftune.evaluation.summaries import score_summaries
-from kftune.files import write_aside
 
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -61,10 +59,7 @@ def score_interests(plain, personal, readers, path):
         for name, texts in systems.items()
     }
     columns["interests"] = [", ".join(words) for words in interests]
-    with write_aside(path) as aside:
-        datasets.Dataset.from_dict({**columns, **systems}).to_csv(
-            aside, sep="\t", index=False
-        )
+    write_outputs(path, **columns, **systems)
     return {
         "readers": len(gains),
         **scores,
