@@ -22,7 +22,8 @@ def pairs(tmp_path):
     files = [tmp_path / "train.en", tmp_path / "train.de"]
     for file, texts in zip(files, (SOURCE, TARGET), strict=True):
         lines = [" ".join(line.split()[: 3 + i]) for line in texts for i in range(9)]
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        # Less than 100 pairs would have one length.
+        file.write_text("\n".join(lines * 8) + "\n", encoding="utf-8")
     return "+".join(map(str, files))
 
 
