@@ -68,6 +68,7 @@ def write_recipe(recipe=RECIPE):
     Path("recipe.py").write_text(recipe.replace("BACKEND", keras.config.backend()))
 
 
+@pytest.mark.slow
 def test_a_stopped_comparison_goes_on(compare):
     write_recipe()
     first = compare(PLAN)
@@ -86,6 +87,7 @@ def test_a_stopped_comparison_goes_on(compare):
     assert again.splitlines()[-4:] == table
 
 
+@pytest.mark.slow
 def test_results_of_other_settings_are_refused_all_at_once(compare):
     write_recipe()
     compare(PLAN)

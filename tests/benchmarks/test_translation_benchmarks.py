@@ -27,6 +27,7 @@ def pairs(tmp_path):
     return "+".join(map(str, files))
 
 
+@pytest.mark.slow
 def test_length_buckets_against_a_fixed_length(run, pairs):
     printed = run("padding.py", "--train", pairs, *TINY, "--turns=2")
     shares = [float(share) for share in re.findall(r"([\d.]+)% padding", printed)]

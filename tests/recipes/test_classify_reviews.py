@@ -217,6 +217,7 @@ def test_blocks_may_be_unfrozen_epoch_by_epoch(run_recipe, options, preset, fold
     assert all((a != b).any() for a, b in zip(before, after, strict=True))
 
 
+@pytest.mark.slow
 def test_rates_may_fall_by_depth(run_recipe, options, folder):
     out = folder / "rates"
     rates = ["--schedule", "cosine", "--warmup-share", 0.2, "--layer-decay", 0.9]
@@ -229,6 +230,7 @@ def test_rates_may_fall_by_depth(run_recipe, options, folder):
     assert [results["settings"][name] for name in names] == ["cosine", 0.2, 0.9]
 
 
+@pytest.mark.slow
 def test_few_labels_are_repeated_in_an_epoch(run_recipe, options, folder):
     out = folder / "few"
     few = ["--examples", 4, "--epoch-texts", 60, "--epochs", 1, "--batch-size", 16]
