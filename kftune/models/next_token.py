@@ -25,7 +25,9 @@ def next_token(task, inputs, stop_token_ids):
     Returns:
         Dict of the row with the new token in it, and the new state.
     """
-    row, index = inputs[task.generated_name], inputs[INDEX]
+    row = inputs[task.generated_name]
+    # PyTorch is given what was passed, and cannot compare its tensors with NumPy's.
+    index = ops.convert_to_tensor(inputs[INDEX])
     hidden, state = task.decode_step(inputs[PROMPT], inputs[STATE], inputs[START])
     last = ops.take(hidden, index - 1 - inputs[START], axis=1)[:, None]
     logits = task.next_token_logits(last)[:, 0]
