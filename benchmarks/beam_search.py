@@ -61,9 +61,12 @@ def keras_side(task, sampler, batches, start, length):
 
 def kftune_side(task, arguments, batches, start):
     """Returns a function that translates with kftune."""
-    sampler = kftune.decoding.BeamSearch(
-        arguments.beams, bad_words_ids=task.decoding_settings.bad_words_ids
-    )
+    end = task.preprocessor.tokenizer.end_token_id
+    banned = [
+        *(task.decoding_settings.bad_words_ids or []),
+        [end],
+    ]  # as a least length does
+    sampler = kftune.decoding.BeamSearch(arguments.beams, bad_words_ids=banned)
     tokens_alone = kftune.models.TransformerSeq2SeqLM(task.backbone)
     return keras_side(tokens_alone, sampler, batches, start, arguments.length)
 

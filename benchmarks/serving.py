@@ -4,18 +4,20 @@
 
 A GPT-2 classifier (`gpt2_tiny_en`, a new head) and a translator
 (`transformer_tiny_en_de`, 4 beams) answer 1, 8 and 32 of the file's lines. The exports
-run in this process as a session of the server runs them, without XLA, and a second one
-that was made with `xla=True`; the live translator with XLA, its default, and without.
+run as the server runs them, each in a session and a process of its own: without XLA,
+and one that was made with `xla=True`. The live translator runs with XLA, its default,
+and without.
 The sides take turns, after two turns each that warm up. A ratio of 1.30 says that the
 other side takes 1.30 times as long as the live task.
 """
 
 import argparse
 import functools
+import multiprocessing
 import tempfile
 from pathlib import Path
 
-import tensorflow as tf
+import numpy as np
 from turns import print_circumstances, print_table, time_turns
 
 import kftune
@@ -43,15 +45,29 @@ def _translate(task):
     return lambda texts: task.generate(texts, target_language="de")
 
 
-def exported(task, folder, **options):
-    """Returns a function that asks an export of the task."""
-    path = kftune.export.export_saved_model(task, folder, warmup=False, **options)
-    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+def exported(task, folder, *, xla, **options):
+    """Returns a function that asks an export of the task, in another process."""
+    path = kftune.export.export_saved_model(
+        task, folder, warmup=False, xla=xla, **options
+    )
+    processes = multiprocessing.get_context("spawn")
+    here, there = processes.Pipe()
+    processes.Process(target=serve, args=(there, path, xla), daemon=True).start()
 
     def run(texts):
-        return [x.numpy() for x in serve(text=tf.constant(texts)).values()]
+        here.send(texts)
+        return here.recv()
 
     return run
+
+
+def serve(pipe, path, xla):
+    """Answers texts for as long as anybody asks."""
+    session = kftune.export.ServerSession(path, xla=xla)
+    while True:
+        texts = np.array([text.encode() for text in pipe.recv()], object)
+        answer = session.run("serving_default", {"text": texts})
+        pipe.send({name: values.tolist() for name, values in answer.items()})
 
 
 def compare(task, sides, texts, turns, **options):

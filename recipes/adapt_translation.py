@@ -114,7 +114,7 @@ def main(
 
 def check(preset, regimes, general):
     """End the run now and not hours later: misspelt policies, blank references."""
-    kftune.evaluation.score_translations(general["source"], general["target"], "bleu")
+    kftune.evaluation.check_references(general["target"])
     task = kftune.models.TransformerSeq2SeqLM.from_preset(preset)
     for regime in regimes:
         kftune.tuning.freeze(task, regime)

@@ -82,6 +82,11 @@ def main(
         out: folder for all that is written.
     """
     settings = dict(locals())
+    if cache is not None and unfreeze:
+        raise ValueError(
+            "Expected either --cache, which computes the frozen part once, or "
+            f"--unfreeze. Received: --cache {cache} --unfreeze {' '.join(unfreeze)}"
+        )
     started = time.perf_counter()
     kftune.training.use_compilation_cache()
     keras.utils.set_random_seed(seed)

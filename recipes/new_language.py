@@ -16,7 +16,6 @@ goes on with a run that was stopped; --overwrite makes a run anew.
 from pathlib import Path
 from typing import Annotated
 
-import datasets
 import keras
 
 import kftune
@@ -94,9 +93,7 @@ def main(
     print(table)
     columns = {name: made["test"] for name, made in translations.items()}
     rows = {name: tests["test"][name][:] for name in ("source", "target")}
-    datasets.Dataset.from_dict({**rows, **columns}).to_csv(
-        out / "test.tsv", sep="\t", index=False
-    )
+    kftune.evaluation.write_outputs(out / "test.tsv", **rows, **columns)
     kftune.evaluation.write_results(
         out / "results.json",
         settings=settings,
@@ -118,7 +115,7 @@ def read_splits(train, validation, test, language, seed):
     given = {name: kftune.data.read(file) for name, file in given.items() if file}
     for part in given.values():
         # Blank references end the run now and not hours later.
-        kftune.evaluation.score_translations(part["source"], part["target"], "bleu")
+        kftune.evaluation.check_references(part["target"])
         rows = kftune.data.drop_overlap(rows, part)
     shares = {name: 0 if name in given else 0.1 for name in ("validation", "test")}
     return {**kftune.data.split(rows, **shares, seed=seed), **given}

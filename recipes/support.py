@@ -50,8 +50,8 @@ def main(
         classifier: folder of a run of classify_reviews.py; its data are read again, and
             split as it split them.
         translator: encoder-decoder that knows the languages: a name or a folder.
-        languages: of the customers, as the translator names them; the first is that of
-            the classifier.
+        languages: of the customers, codes such as "de" that the translator knows, in
+            both directions; the first is that of the classifier.
         language: of all questions; nothing tells it from each.
         questions: file of questions, a line each.
         answers: csv, jsonl, ... with the columns intent, language and answer; a blank
@@ -70,6 +70,7 @@ def main(
     settings = dict(locals())
     started = time.perf_counter()
     kftune.training.use_compilation_cache()
+    detect("", languages)  # a language that nobody knows ends the run now
     desk = open_desk(settings)
     splits = read_rows(classifier, test_questions)
     kftune.training.open_run(out, settings)

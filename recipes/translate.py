@@ -84,6 +84,8 @@ def main(
 
     pairs = {"train": train, "validation": validation, "test": test}
     pairs = {name: kftune.data.read(files) for name, files in pairs.items()}
+    for name in ("validation", "test"):
+        kftune.evaluation.check_references(pairs[name]["target"])
     pairs["train"], _ = kftune.data.clean_pairs(
         pairs["train"], languages=(source, target)
     )
@@ -130,11 +132,11 @@ def main(
     )
 
     task.compile(sampler=kftune.decoding.BeamSearch(num_beams))
+    task.save_to_preset(out / "model")
+    kftune.models.save_to_hugging_face(task, out / "marian")
     scores = kftune.evaluation.evaluate_translation(
         task, pairs["test"], out / "translations.tsv"
     )
-    task.save_to_preset(out / "model")
-    kftune.models.save_to_hugging_face(task, out / "marian")
     kftune.evaluation.write_results(
         out / "results.json",
         settings=settings,

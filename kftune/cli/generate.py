@@ -72,7 +72,8 @@ def run(arguments: argparse.Namespace):
         task = _load(arguments)
         while chunk := list(itertools.islice(numbered, _LINES_AT_ONCE)):
             for line in _completed(task, chunk, arguments):
-                output.write(line.encode("utf-8") + b"\n")
+                # JSON can hold half a character, which UTF-8 cannot.
+                output.write(line.encode("utf-8", "replace") + b"\n")
             output.flush()
     warn_of_undecoded(arguments, lines)
     return 0
@@ -113,6 +114,7 @@ def _completed(task, chunk, arguments):
         long_prompts=arguments.long_prompts,
         batch_tokens=arguments.batch_tokens,
         on_batch=report,
+        names=[f"line {number}" for number, line in chunk if line.strip()],
     )
     results = zip(objects, texts, strict=True)
     for _, line in chunk:

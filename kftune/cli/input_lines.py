@@ -4,14 +4,14 @@ import codecs
 import sys
 from pathlib import Path
 
-from kftune.data.text_lines import open_binary
+from kftune.data.text_lines import open_binary, telling_damage
 
 
 class InputLines:
     r"""Yields lines of text; bytes that are no UTF-8 become U+FFFD and are counted.
 
     A line ends at `\n` alone, with a `\r` before it or not; other line separators of
-    Unicode belong to the text. A byte order mark at the beginning is dropped.
+    Unicode belong to the text. A byte order mark at the beginning of a file is dropped.
 
     Args:
         paths: list of `str`, read one after the other; `.gz`, `.xz` and `.bz2` are
@@ -22,6 +22,7 @@ class InputLines:
 
     Raises:
         FileNotFoundError: if a file is missing; names all that are.
+        ValueError: on the way, if a compressed file is damaged.
 
     Example:
     ```python
@@ -40,21 +41,24 @@ class InputLines:
     def __iter__(self):
         number = 0
         for path in self.paths:
-            for raw in self._raw_lines(path):
+            for place, raw in enumerate(self._raw_lines(path)):
                 number += 1
+                if not place:
+                    raw = raw.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901
                 yield self._decoded(raw, number)
 
     def _raw_lines(self, path):
         if path == "-":
             yield from sys.stdin.buffer
             return
-        with open_binary(Path(path)) as file:
+        with (
+            telling_damage(lambda: f"{path} is damaged"),
+            open_binary(Path(path)) as file,
+        ):
             yield from file
 
     def _decoded(self, raw, number):
         raw = raw.removesuffix(b"\n").removesuffix(b"\r")
-        if number == 1:
-            raw = raw.removeprefix(codecs.BOM_UTF8)
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError:

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from pathlib import Path
 
 from kftune.error_text import first_few
 from kftune.files import write_aside
@@ -17,7 +18,12 @@ def open_output(path):
 
     Yields:
         A binary file.
+
+    Raises:
+        IsADirectoryError: if a folder has that name.
     """
+    if path is not None and Path(path).is_dir():
+        raise IsADirectoryError(f"Expected a file to write. Received a folder: {path}")
     with contextlib.ExitStack() as stack:
         output = sys.stdout.buffer
         if path is not None:

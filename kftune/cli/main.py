@@ -17,7 +17,7 @@ from kftune.cli import (
 
 _SUBCOMMANDS = (chat, export, generate, presets, report, score, translate, verify)
 # A package of an extra that is missing is one, too.
-_MISTAKES = (ModuleNotFoundError, OSError, ValueError)
+_MISTAKES = (ModuleNotFoundError, OSError, RuntimeError, ValueError)
 
 
 def main(argv=None):

@@ -26,7 +26,7 @@ def run_recipe(main, argv=None):
     `--overwrite` makes it anew, and discards one that was stopped.
 
     Args:
-        main: function with typed arguments that all have defaults.
+        main: function with typed keyword arguments; some may have no defaults.
         argv: list of str; `None` takes the process's own arguments.
 
     Returns:
@@ -60,7 +60,7 @@ def read_options(main, argv=None):
     """Read and check the options of a recipe's function without calling it.
 
     Args:
-        main: function with typed arguments that all have defaults.
+        main: function with typed keyword arguments; some may have no defaults.
         argv: list of str; `None` takes the process's own arguments.
 
     Returns:

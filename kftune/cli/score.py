@@ -35,7 +35,9 @@ def add_parser(commands):
         "--sentences", action="store_true", help="a line of scores for each line"
     )
     parser.add_argument(
-        "--test", choices=["bootstrap", "randomisation"], default="bootstrap"
+        "--test",
+        choices=["bootstrap", "randomisation"],
+        help="of several files (default: bootstrap)",
     )
     parser.add_argument(
         "--samples", type=int, help="of the test (default: 1000 or 10000)"
@@ -47,6 +49,7 @@ def run(arguments: argparse.Namespace):
     """Print the scores. Returns 0."""
     from kftune.evaluation import compare_systems, score_sentences, score_translations
 
+    _check_options(arguments)
     references = _references(arguments.reference)
     systems = {path: _lines(path) for path in arguments.translations}
     options = {
@@ -55,7 +58,7 @@ def run(arguments: argparse.Namespace):
         "tokenize": arguments.tokenize,
     }
     if len(arguments.translations) > 1:
-        test = {"test": arguments.test, "samples": arguments.samples}
+        test = {"test": arguments.test or "bootstrap", "samples": arguments.samples}
         print(compare_systems(systems, references, **test, **options))
         return 0
     (translations,) = systems.values()
@@ -64,6 +67,18 @@ def run(arguments: argparse.Namespace):
     else:
         print(score_translations(translations, references, **options))
     return 0
+
+
+def _check_options(arguments):
+    """Options that would be ignored are an error."""
+    comparison = [f"--{n}" for n in ("test", "samples") if getattr(arguments, n)]
+    several = len(arguments.translations) > 1
+    if several and arguments.sentences:
+        raise ValueError("Expected one file with --sentences. Received several.")
+    if comparison and not several:
+        raise ValueError(
+            f"Expected several files with {' and '.join(comparison)}. Received one."
+        )
 
 
 def _references(paths):

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Dataset
 
-from kftune.data.text_lines import DAMAGED, open_binary
+from kftune.data.text_lines import open_binary, telling_damage
 from kftune.files import keras_cache, write_aside
 
 # Raise it whenever a reader's output changes, so that no old cache is served.
@@ -69,12 +69,12 @@ def dataset_from_parquet(path):
                 for batch in parquet.iter_batches():
                     writer.write_batch(batch.cast(schema))
 
+    expected = f"{path}: expected a whole parquet file"
     try:
-        return cached_dataset(write, _key([path], {"format": "parquet"}))
-    except (pa.ArrowException, *DAMAGED) as error:
-        raise ValueError(
-            f"{path}: expected a whole parquet file. Received: {error}"
-        ) from error
+        with telling_damage(lambda: expected):
+            return cached_dataset(write, _key([path], {"format": "parquet"}))
+    except pa.ArrowException as error:
+        raise ValueError(f"{expected}. Received: {error}") from error
 
 
 def cached_dataset(write, parts):

@@ -34,6 +34,8 @@ def keep_sentences(text, most, length, keep="first"):
     if length(text) <= most:
         return text
     sentences = split_sentences(text, abbreviations=ABBREVIATIONS)
+    if not sentences:
+        return ""
     kept, room = [], most
     for index in _order(len(sentences), keep):
         # Between sentences stands a space, which may belong to the second one's tokens.

@@ -41,8 +41,9 @@ def prompted_by_label(dataset, template):
         template: as in `label_prompts`.
 
     Returns:
-        `datasets.Dataset` with two more columns, `prompt` and `answer`, as
-        `kftune.training.text_batches` takes them; answers begin with a space.
+        `datasets.Dataset` with the columns `prompt` and `answer`, in place of those of
+        that name, as `kftune.training.text_batches` takes them; answers begin with a
+        space.
 
     Raises:
         ValueError: as `label_prompts` and `class_names`.
@@ -58,6 +59,9 @@ def prompted_by_label(dataset, template):
         "prompt": [prompts[label] for label in dataset["label"]],
         "answer": [f" {text}" for text in dataset["text"]],
     }
+    dataset = dataset.select_columns(
+        [name for name in dataset.column_names if name not in added]
+    )
     for name, column in added.items():
         dataset = dataset.add_column(name, column)
     return dataset

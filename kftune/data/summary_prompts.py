@@ -21,8 +21,8 @@ def summary_prompts(sources, most, length, *, interests=None, ending="", keep="f
         List of N `str`.
 
     Raises:
-        ValueError: if there are not as many lists of interests as sources, or as in
-            `keep_sentences`.
+        ValueError: if there are not as many lists of interests as sources, if `most`
+            leaves no room for a text, or as in `keep_sentences`.
 
     Example:
     ```python
@@ -37,6 +37,11 @@ def summary_prompts(sources, most, length, *, interests=None, ending="", keep="f
         raise ValueError(
             "Expected as many lists of interests as sources. Received: "
             f"{len(interests)} lists, {len(sources)} sources"
+        )
+    if most - length(ending) < 1:
+        raise ValueError(
+            f"Expected room for a text before {ending!r}, of {length(ending)}. "
+            f"Received: most={most}"
         )
     prompts, cut = [], 0
     for source, words in zip(sources, interests, strict=True):

@@ -1,6 +1,7 @@
 """Numbered lines of text files, compressed or not, decoded without guessing."""
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import re
@@ -8,7 +9,7 @@ import zlib
 from io import TextIOWrapper
 
 OPENERS = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
-DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error)
+_DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error)
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
@@ -38,6 +39,25 @@ def open_binary(path):
     return OPENERS.get(path.suffix.lower(), open)(path, "rb")
 
 
+@contextlib.contextmanager
+def telling_damage(what):
+    """Names the file if unpacking it fails; a file that is missing is no damaged one.
+
+    Args:
+        what: function without arguments that gives a `str`, how the message begins.
+
+    Raises:
+        ValueError: if the compressed file is damaged.
+    """
+    try:
+        yield
+    except _DAMAGED as error:
+        # The system numbers its errors and says what is wrong; unpacking does neither.
+        if getattr(error, "errno", None) is not None:
+            raise
+        raise ValueError(f"{what()}. Received: {error}") from error
+
+
 def numbered_lines(path, encoding="utf-8", newline="\n"):
     r"""Yields the lines of a text file with their numbers.
 
@@ -54,11 +74,13 @@ def numbered_lines(path, encoding="utf-8", newline="\n"):
     Raises:
         ValueError: naming file and line, if bytes do not decode or the compressed
             file is damaged.
+        OSError: if the file is missing or cannot be read.
     """
     codec = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
     number = 0
     try:
         with (
+            telling_damage(lambda: f"{path} is damaged after line {number}"),
             open_binary(path) as binary,
             TextIOWrapper(binary, codec, "surrogateescape", newline) as file,
         ):
@@ -71,10 +93,6 @@ def numbered_lines(path, encoding="utf-8", newline="\n"):
         raise ValueError(
             f"{path}, after line {number}: expected {encoding} text. Received: {error}"
         ) from None
-    except DAMAGED as error:
-        raise ValueError(
-            f"{path} is damaged after line {number}. Received: {error}"
-        ) from error
 
 
 def _check_decoded(line, path, number, encoding):

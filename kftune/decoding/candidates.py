@@ -34,7 +34,7 @@ def best_candidates(log_probs, running, stop_token_ids, is_last):
         log_probs: float32 tensor `(B, W, V)`.
         running: `RunningBeams`.
         stop_token_ids: list of `int`.
-        is_last: scalar `bool` tensor. True: the rows are full then.
+        is_last: `bool` tensor, scalar or `(B, 1)`. True: the rows are full then.
 
     Returns:
         `Candidates`.

@@ -7,6 +7,7 @@ from kftune.decoding.length_batches import length_batches
 from kftune.decoding.text_pieces import TextPieces
 from kftune.error_text import first_few
 from kftune.models.n_best import best_of, own_stop_token_ids
+from kftune.models.prompts import ROW_LENGTHS
 from kftune.models.rounded_length import rounded_length
 from kftune.models.token_rows import padded, special_ids
 
@@ -22,6 +23,7 @@ def generate_texts(
     long_prompts="error",
     batch_tokens=2048,
     on_batch=None,
+    names=None,
 ):
     """Generates what follows each of many prompts; the order does not change.
 
@@ -43,6 +45,7 @@ def generate_texts(
             batch has one row at least.
         on_batch: function, called after each batch with the number of texts that are
             done; or `None`.
+        names: sequence of N, what errors call the prompts; `None` for their indices.
 
     Returns:
         List of N str, without the prompts.
@@ -60,7 +63,7 @@ def generate_texts(
     ```
     """
     room = _room(task, max_new_tokens, long_prompts)
-    rows = _fitting(task.preprocessor, prompts, room, long_prompts)
+    rows = _fitting(task.preprocessor, prompts, room, long_prompts, names)
     texts, done = [None] * len(rows), 0
     lengths = [len(row) for row in rows]
     for indices, length, count in length_batches(lengths, room, batch_tokens):
@@ -94,25 +97,30 @@ def _room(task, max_new_tokens, long_prompts):
     return longest - max_new_tokens
 
 
-def _fitting(preprocessor, prompts, room, long_prompts):
+def _fitting(preprocessor, prompts, room, long_prompts, names):
     """Tokens of prompts that leave room for what follows."""
     rows = preprocessor.prompt_rows(list(prompts))
-    if empty := [index for index, row in enumerate(rows) if not row]:
+    if names is None:
+        names = [f"index {index}" for index in range(len(rows))]
+    named = list(zip(names, rows, strict=True))
+    if empty := [name for name, row in named if not row]:
         raise ValueError(
-            "Expected prompts of at least one token. Received none at the indices "
+            "Expected prompts of at least one token. Received none at "
             f"{first_few(empty)}"
         )
-    long = [index for index, row in enumerate(rows) if len(row) > room]
+    long = [name for name, row in named if len(row) > room]
     if long and long_prompts == "error":
         raise ValueError(
             f"Expected prompts of at most {room} tokens, which leaves room for "
-            f"max_new_tokens. Received longer ones at the indices {first_few(long)}. "
+            f"max_new_tokens. Received longer ones at {first_few(long)}. "
             'Pass long_prompts="window" to read their ends alone, or fewer '
             "max_new_tokens."
         )
     start = special_ids(preprocessor, "start")
     window = room - len(start)
-    return [row if len(row) <= room else [*start, *row[-window:]] for row in rows]
+    return [
+        row if len(row) <= room else [*start, *row[len(row) - window :]] for row in rows
+    ]
 
 
 def _generated(task, rows, length, max_new_tokens):
@@ -123,10 +131,14 @@ def _generated(task, rows, length, max_new_tokens):
         task.backbone.max_positions,
     )
     token_ids, is_prompt = padded(rows, width, tokenizer.pad_token_id)
-    inputs = {task.generated_name: token_ids, task.generated_mask_name: is_prompt}
+    ends = is_prompt.sum(axis=1) + max_new_tokens
+    inputs = {
+        task.generated_name: token_ids,
+        task.generated_mask_name: is_prompt,
+        ROW_LENGTHS: ends.astype("int32"),  # a search is not to choose by what is cut
+    }
     outputs = best_of(task.generate_rows(inputs, own_stop_token_ids(task)))
     outputs = {name: ops.convert_to_numpy(rows) for name, rows in outputs.items()}
     mask = outputs[task.generated_mask_name] & ~is_prompt
-    ends = is_prompt.sum(axis=1, keepdims=True) + max_new_tokens
-    outputs[task.generated_mask_name] = mask & (np.arange(width) < ends)
+    outputs[task.generated_mask_name] = mask & (np.arange(width) < ends[:, None])
     return [str(text) for text in task.preprocessor.generate_postprocess(outputs)]

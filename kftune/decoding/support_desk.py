@@ -142,9 +142,14 @@ class SupportDesk:
             List of N `str`.
         """
         results = list(texts)
-        pairs = list(zip(languages, targets, strict=True))
-        for target in sorted({target for source, target in pairs if source != target}):
-            places = [i for i, (s, t) in enumerate(pairs) if s != t == target]
+        groups = {}
+        for place, pair in enumerate(zip(languages, targets, strict=True)):
+            if pair[0] != pair[1]:
+                groups.setdefault(pair, []).append(place)
+        for (source, target), places in sorted(groups.items()):
+            tokenizer = self.translator.preprocessor.tokenizer
+            if hasattr(tokenizer, "source_language"):  # M2M100 and NLLB ask for it
+                tokenizer.source_language = source
             options = {"target_language": target, "max_length": self.max_length}
             sources = [results[place] for place in places]
             translations = translate_texts(self.translator, sources, **options)

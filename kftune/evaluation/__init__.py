@@ -33,7 +33,7 @@ from kftune.evaluation.plots import (
 )
 from kftune.evaluation.prompted_classifier import PromptedClassifier
 from kftune.evaluation.results import write_results
-from kftune.evaluation.run_outputs import write_outputs
+from kftune.evaluation.run_outputs import read_outputs, write_outputs
 from kftune.evaluation.score_intervals import (
     bootstrap_intervals,
     mean_interval,
@@ -58,6 +58,7 @@ from kftune.evaluation.text_judge import text_judge
 from kftune.evaluation.text_perplexity import TextPerplexity, text_perplexity
 from kftune.evaluation.translation import (
     TranslationScores,
+    check_references,
     score_sentences,
     score_translations,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "TranslationScores",
     "attention_maps",
     "bootstrap_intervals",
+    "check_references",
     "choose_threshold",
     "compare_systems",
     "copied_share",
@@ -109,6 +111,7 @@ __all__ = [
     "plot_slices",
     "predict_majority",
     "predict_naive_bayes",
+    "read_outputs",
     "report_splits",
     "score_answered",
     "score_answers",

@@ -1,8 +1,8 @@
 """A test set translated, kept and scored."""
 
 from kftune.decoding import translate_texts
+from kftune.evaluation.run_outputs import write_outputs
 from kftune.evaluation.translation import score_translations
-from kftune.files import write_aside
 
 
 def evaluate_translation(task, pairs, path, **options):
@@ -11,8 +11,8 @@ def evaluate_translation(task, pairs, path, **options):
     Args:
         task: `kftune.models.TransformerSeq2SeqLM`, compiled with the sampler to use.
         pairs: `datasets.Dataset` of the columns `source` and `target`.
-        path: `str` or `Path` of the TSV file that is written: the pairs, and the column
-            `translation`.
+        path: `str` or `Path` of the TSV file that is written: sources, targets and
+            the column `translation`.
         **options: of `kftune.decoding.translate_texts`, such as `target_language`.
 
     Returns:
@@ -30,8 +30,8 @@ def evaluate_translation(task, pairs, path, **options):
     ```
     """
     outputs = translate_texts(task, pairs["source"], **options)
-    with write_aside(path) as aside:
-        pairs.add_column("translation", outputs).to_csv(aside, sep="\t", index=False)
+    columns = {name: pairs[name] for name in ("source", "target")}
+    write_outputs(path, **columns, translation=outputs)
     scores = {
         name: score_translations(
             outputs, pairs["target"], lowercase=name == "lower_cased"

@@ -13,7 +13,7 @@ def perplexity(model, data, output="next_token"):
     Args:
         model: `keras.Model` that gives next-token logits [B, T, V], or a dict of
             outputs with them, such as `kftune.models.GPT2CausalLM`.
-        data: iterable of `(x, y, sample_weight)`, such as a `keras.utils.PyDataset`;
+        data: sequence of `(x, y, sample_weight)`, such as a `keras.utils.PyDataset`;
             `y` int [B, T] are the next tokens, `sample_weight` float or bool [B, T] is
             0 for a token that does not count; or both are dicts with `output`.
         output: str, name of the logits where there are dicts.

@@ -151,6 +151,25 @@ def make_metrics(names, lowercase=False, tokenize=None, effective_order=False):
     return {name: makers[name]() for name in names}
 
 
+def check_references(references):
+    """Checks references, so that a run does not find out after hours of training.
+
+    Args:
+        references: sequence of N `str`, or of N lists of `str`.
+
+    Raises:
+        TypeError: if something is not a string.
+        ValueError: if there are none, or if some are blank or missing; names them.
+
+    Example:
+    ```python
+    kftune.evaluation.check_references(test["target"])
+    ```
+    """
+    references = list(references)
+    check_rows([""] * len(references), references)
+
+
 def check_rows(hypotheses, references, name="hypotheses"):
     """Checks translations and references, and turns references as sacreBLEU has them.
 

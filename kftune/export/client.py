@@ -157,18 +157,19 @@ class ServingClient:
         self.close()
 
     def _signature(self, name):
-        if name not in self._signatures:
+        known = self._signatures  # another thread may forget them meanwhile
+        if name not in known:
             found = self.retry.call(self._transport.signatures)
             # The loader of a SavedModel keeps one of its own among them.
             loaders = [key for key in found if key.startswith("__saved_model")]
-            self._signatures = {k: v for k, v in found.items() if k not in loaders}
-        try:
-            return self._signatures[name]
-        except KeyError:
+            known = {k: v for k, v in found.items() if k not in loaders}
+            self._signatures = known
+        if name not in known:
             raise LookupError(
                 f"Expected one of the model's signatures: "
-                f"{first_few(sorted(self._signatures), 9)}. Received: {name!r}"
-            ) from None
+                f"{first_few(sorted(known), 9)}. Received: {name!r}"
+            )
+        return known[name]
 
     def _ask(self, name, signature, columns):
         """The answer to one request, with all outputs and a row for each text."""

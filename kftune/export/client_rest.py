@@ -94,6 +94,7 @@ class RestTransport:
         connection = self._connection(self._host, self._port, timeout=timeout)
         try:
             connection.connect()
+            _limit(connection.sock, end)
             connection.request(
                 method,
                 self._path + path,
@@ -120,12 +121,20 @@ class RestTransport:
 def _read(connection, end):
     """Status and text of the answer; no part of it may come after `end`."""
     sock = connection.sock
+    _limit(sock, end)
     with connection.getresponse() as response:
         parts = []
         while part := response.read1(_CHUNK):
             parts.append(part)
-            sock.settimeout(max(end - time.monotonic(), 1e-3))
+            if response.isclosed():  # the whole came, and the socket is gone
+                break
+            _limit(sock, end)
     return response.status, b"".join(parts).decode("utf-8", "replace")
+
+
+def _limit(sock, end):
+    """Lets a socket wait until `end`."""
+    sock.settimeout(max(end - time.monotonic(), 1e-3))
 
 
 def _result(status, text, wanted):

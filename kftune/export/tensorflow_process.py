@@ -1,13 +1,14 @@
 """Exports what JAX or PyTorch trained: the saved task goes to a TensorFlow process."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import keras
+
+from kftune.export.checks.processes import environment
 
 _LAST_LINES = 15
 
@@ -40,7 +41,7 @@ def export_in_tensorflow(task, folder, version, options):
         Path(aside, "job.json").write_text(json.dumps(job), "utf-8")
         done = subprocess.run(
             [sys.executable, "-m", __name__, f"{aside}/job.json"],
-            env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+            env={**environment(), "KERAS_BACKEND": "tensorflow"},
             capture_output=True,
             text=True,
             check=False,
@@ -51,6 +52,8 @@ def export_in_tensorflow(task, folder, version, options):
                 "Expected the process that exports by TensorFlow to end well. "
                 f"Received exit status {done.returncode}:\n{last}"
             )
+        # Warnings, such as that of an export without warm-up requests.
+        print(done.stderr, end="", file=sys.stderr)
         return Path(json.loads(Path(job["result"]).read_text("utf-8")))
 
 

@@ -1,6 +1,5 @@
 """Versions of a served model: whole or absent, and never overwritten."""
 
-import contextlib
 import os
 import re
 import secrets
@@ -96,7 +95,10 @@ def _rename(hidden, folder, version):
         path = folder / str(version or max(versions(folder), default=0) + 1)
         # An empty folder would be replaced without a word.
         if not path.exists():
-            with contextlib.suppress(OSError):
+            try:
                 os.rename(hidden, path)
                 return path
+            except OSError:
+                if not path.exists():  # nobody else took it: the disk or its rights
+                    raise
         check_version(folder, version)

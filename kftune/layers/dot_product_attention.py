@@ -15,9 +15,10 @@ class DotProductAttention(AttentionProjections):
         attention_path: `str`, what the latest call, or the latest trace of compiled
             code, took: `"flash"`, a flash kernel of the backend; `"fused"`,
             `keras.ops.dot_product_attention` without one; `"einsum"`, which alone has
-            the weights, for dropout in training, `return_attention_scores` and more
-            than one axis; `"cache"`, plain products of a few tokens with a cache,
-            where there is nothing to fuse. None before the first call.
+            the weights, for dropout in training, `return_attention_scores`, more than
+            one axis, and what the backend does not fuse; `"cache"`, plain products of a
+            few tokens with a cache, where there is nothing to fuse. None before the
+            first call.
     """
 
     attention_path = None

@@ -38,7 +38,8 @@ class SinusoidalPositionEmbedding(keras.layers.Layer):
     Raises:
         ValueError: if `layout` is not one of the two, D is odd, or the tokens reach
             beyond `sequence_length`. In tensors that compiled code computes nobody
-            can notice the latter; positions then stay at the last.
+            can notice the latter: `positions` then stay at the last, and what lies
+            beyond with such a `start_index` depends on the backend.
 
     Reference: Vaswani et al., 2017, https://arxiv.org/abs/1706.03762
 

@@ -20,8 +20,10 @@ class ChunkedLoss:
     these by `kftune.layers.chunked_crossentropy`, together with the accuracy: exactly
     the loss of the logits, which are never there as a whole. What is called or
     predicted gives logits as ever. Other losses than a cross-entropy of integer labels,
-    and other metrics than `keras.metrics.SparseCategoricalAccuracy`, get logits, with a
-    warning when the task is compiled. Letters: B batch, T length, D hidden.
+    other metrics than `keras.metrics.SparseCategoricalAccuracy`, and `loss_weights` get
+    logits, with a warning when the task is compiled.
+
+    Letters: B batch, T length, D hidden.
 
     Attributes:
         output_loss: `OutputLoss`, or `None` if the loss is computed from logits.
@@ -55,14 +57,17 @@ class ChunkedLoss:
             **kwargs,
         )
         self.output_loss = _output_loss(loss, metrics, weighted_metrics)
+        if kwargs.get("loss_weights") is not None:
+            self.output_loss = None
         if self.output_loss is None and loss is not None:
             warnings.warn(
                 "Training and evaluation compute the logits of all tokens at once, "
                 "because the loss or a metric needs them: "
                 f"loss={loss!r}, metrics={metrics}, weighted_metrics={weighted_metrics}"
-                ". With the default loss or kftune.layers.SmoothedCrossentropy, and no "
-                "metric but SparseCategoricalAccuracy in weighted_metrics, they take "
-                "less memory and time.",
+                f", loss_weights={kwargs.get('loss_weights')}. With the default loss "
+                "or kftune.layers.SmoothedCrossentropy, no loss_weights, and no metric "
+                "but SparseCategoricalAccuracy in weighted_metrics, they take less "
+                "memory and time.",
                 stacklevel=3,
             )
 

@@ -1,5 +1,6 @@
 """One step of generation, with a state that goes in and comes out."""
 
+import keras_hub
 import numpy as np
 from keras import ops
 
@@ -57,7 +58,9 @@ def generated_tokens(task, inputs, stop_token_ids):
         TypeError: if the sampler is a search.
         ValueError: if the prompt is empty or too long.
     """
-    if not hasattr(task.sampler, "get_next_token") or hasattr(task.sampler, "search"):
+    unmade = keras_hub.samplers.Sampler.get_next_token  # raises: KerasHub's searches
+    choose = getattr(type(task.sampler), "get_next_token", unmade)
+    if choose is unmade or hasattr(task.sampler, "search"):
         raise TypeError(
             "Expected a sampler that takes one token at a time, such as "
             "kftune.decoding.Sampling or 'greedy'; a search knows its text only at "

@@ -4,8 +4,11 @@ import math
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from kftune.files import write_aside
+from kftune.models.layer_tree import lora_layers
+from kftune.training.model_state import from_raw, to_arrays
 
 
 class BestWeights(keras.callbacks.Callback):
@@ -13,7 +16,8 @@ class BestWeights(keras.callbacks.Callback):
 
     `keras.callbacks.ModelCheckpoint` writes over the old file: a process that is killed
     then leaves neither the old weights nor the new ones. Of two epochs that are alike
-    the first one is best, and not a number is worse than any.
+    the first one is best, and not a number is worse than any. Of layers with LoRA the
+    factors are kept in a second file, `….lora.npz`: `save_weights` merges them.
 
     Args:
         path: str or path that ends in `.weights.h5`.
@@ -27,7 +31,7 @@ class BestWeights(keras.callbacks.Callback):
     ```python
     best = BestWeights("runs/a/best.weights.h5", "val_accuracy", "max")
     model.fit(x, y, validation_split=0.1, callbacks=[best])
-    model.load_weights("runs/a/best.weights.h5")
+    load_best_weights(model, "runs/a/best.weights.h5")
     ```
     """
 
@@ -63,6 +67,7 @@ class BestWeights(keras.callbacks.Callback):
         if self._best is None or self._loss(score) < self._loss(self._best):
             with write_aside(self.path) as aside:
                 self.model.save_weights(aside)
+            _save_lora(self.model, self.path)
             self._best = float(score)
 
     def _loss(self, score):
@@ -70,3 +75,52 @@ class BestWeights(keras.callbacks.Callback):
         if math.isnan(score):
             return math.inf
         return score if self.mode == "min" else -score
+
+
+def load_best_weights(model, path):
+    """Loads the weights that `BestWeights` wrote; LoRA factors stay apart.
+
+    `load_weights` alone takes them merged, and leaves factors of zeros, which do not
+    learn and are no delta of the base.
+
+    Args:
+        model: built `keras.Model`, as it was trained.
+        path: str or path of the weights. Where there is no second file with factors,
+            as of an average of epochs, they are merged.
+
+    Raises:
+        OSError: if the file is missing or damaged.
+        ValueError: if it holds weights of another model.
+
+    Example:
+    ```python
+    load_best_weights(model, "runs/a/best.weights.h5")
+    ```
+    """
+    model.load_weights(path)
+    factors = _lora_file(path)
+    if factors.exists():
+        with np.load(factors, allow_pickle=False) as arrays:
+            for name, variable in _lora_variables(model).items():
+                variable.assign(from_raw(arrays[name], variable.dtype))
+
+
+def _save_lora(model, path):
+    variables = _lora_variables(model)
+    if variables:
+        with write_aside(_lora_file(path)) as aside, aside.open("wb") as file:
+            np.savez(file, **to_arrays(variables))
+
+
+def _lora_variables(model):
+    """Variables of layers with factors, those that the factors stand beside, too."""
+    return {
+        f"{number}/{place}": variable
+        for number, layer in enumerate(lora_layers(model))
+        for place, variable in enumerate(layer.variables)
+    }
+
+
+def _lora_file(path):
+    path = Path(path)
+    return path.with_name(f"{path.name.removesuffix('.weights.h5')}.lora.npz")

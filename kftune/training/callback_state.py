@@ -82,9 +82,15 @@ def check_callbacks(callbacks):
     Raises:
         ValueError: if one of them is `SwapEMAWeights(swap_on_epoch=True)`, which has
             weights and averages swapped when a checkpoint is written, and no public
-            name for it.
+            name for it; or `ModelCheckpoint` that counts batches, for the same reason.
     """
     for callback in callbacks:
+        saves = isinstance(callback, keras.callbacks.ModelCheckpoint)
+        if saves and callback.save_freq != "epoch":
+            raise ValueError(
+                "Expected ModelCheckpoint(save_freq='epoch'), as its count of batches "
+                f"is not kept for a run that goes on. Received: {callback.save_freq!r}"
+            )
         swaps = isinstance(callback, keras.callbacks.SwapEMAWeights)
         if swaps and callback.swap_on_epoch:
             raise ValueError(

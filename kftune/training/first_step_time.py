@@ -13,7 +13,8 @@ class FirstStepTime(keras.callbacks.Callback):
     batch shape is compiled when it first comes.
 
     Attributes:
-        seconds: `float`, or `None` before the second step.
+        seconds: `float`, or `None` before the second step; of the first `fit` that
+            came so far.
 
     Example:
     ```python
@@ -22,9 +23,12 @@ class FirstStepTime(keras.callbacks.Callback):
     ```
     """
 
+    def __init__(self):
+        super().__init__()
+        self.seconds = None
+
     def on_train_begin(self, logs=None):
         """Starts the clock."""
-        self.seconds = None
         self._steps = 0
         self._start = time.perf_counter()
 
@@ -32,7 +36,7 @@ class FirstStepTime(keras.callbacks.Callback):
     # step; the beginning of the next one costs nothing.
     def on_train_batch_begin(self, batch, logs=None):
         """Stops the clock at the second step and prints."""
-        if self._steps == 1:
+        if self._steps == 1 and self.seconds is None:
             self.seconds = time.perf_counter() - self._start
             # Keras's progress bar has left the cursor inside a line.
             print(f"\nFirst step after {self.seconds:.1f} s.")

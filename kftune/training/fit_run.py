@@ -4,6 +4,7 @@ from pathlib import Path
 
 import keras
 
+from kftune.training.best_weights import load_best_weights
 from kftune.training.checkpoint_average import CheckpointAverage
 from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
@@ -44,7 +45,8 @@ def fit_run(
         mode: `"min"` or `"max"`: which end of it is good.
         patience: int, epochs without progress after which training stops.
         averaged: int, takes the mean of the weights of so many best epochs, which
-            `CheckpointAverage` keeps in `folder/epochs`; or `None`.
+            `CheckpointAverage` keeps in `folder/epochs`; or `None`. A mean has LoRA
+            factors merged.
         callbacks: more callbacks, which stand before those that act on the logs: a
             `ScoreCallback` that puts `monitor` there, `SampleCallback`.
         save_freq: `"epoch"`, or int: steps from one checkpoint to the next, for epochs
@@ -88,7 +90,7 @@ def fit_run(
             callbacks=[DataPosition(train), first_step, *kept, checkpoint],
         )
     history.epoch, history.history = checkpoint.epochs, checkpoint.history
-    model.load_weights(best)
+    load_best_weights(model, best)
     return history, {"first_step": first_step.seconds, "fit": checkpoint.seconds}
 
 

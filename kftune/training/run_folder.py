@@ -12,6 +12,7 @@ from kftune.training.overwriting import is_overwriting
 
 AVERAGES = "epochs"
 BEST_WEIGHTS = "best.weights.h5"
+BEST_LORA = "best.lora.npz"  # beside it, of models with LoRA
 CHECKPOINTS = "checkpoints"
 HISTORY = "history.csv"
 RESULTS = "results.json"
@@ -57,7 +58,8 @@ def open_run(folder, settings, may_differ=()):
     folder, settings = Path(folder), _plain(settings)
     if is_overwriting():
         _clear(folder)
-    remove_asides(folder)
+    for part in (folder, folder / AVERAGES):
+        remove_asides(part)
     checkpoint = CheckpointFolder(folder / CHECKPOINTS).newest()
     if checkpoint is not None or (folder / RESULTS).exists():
         _check(folder, settings, may_differ, can_go_on=checkpoint is not None)
@@ -71,6 +73,18 @@ def open_run(folder, settings, may_differ=()):
         print(f"{folder}: going on after {epochs} epochs{further}")
     _write_settings(folder, settings)
     return checkpoint is not None
+
+
+def drop_weights(folder):
+    """Removes all weights of a run that is not worth going on with.
+
+    Args:
+        folder: str or path of the run.
+    """
+    close_run(folder)
+    shutil.rmtree(Path(folder) / AVERAGES, ignore_errors=True)
+    for name in (BEST_WEIGHTS, BEST_LORA):
+        (Path(folder) / name).unlink(missing_ok=True)
 
 
 def close_run(folder):
@@ -211,5 +225,5 @@ def _clear(folder):
     """
     for name in (CHECKPOINTS, AVERAGES, TENSORBOARD):
         shutil.rmtree(folder / name, ignore_errors=True)
-    for name in (RESULTS, BEST_WEIGHTS, HISTORY, SETTINGS):
+    for name in (RESULTS, BEST_WEIGHTS, BEST_LORA, HISTORY, SETTINGS):
         (folder / name).unlink(missing_ok=True)

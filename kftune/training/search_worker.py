@@ -2,6 +2,7 @@
 
 import time
 
+from kftune.training.run_folder import drop_weights
 from kftune.training.search_result import trial_rows, write_tables
 from kftune.training.search_space import searched
 from kftune.training.search_trial import SearchTrial
@@ -40,7 +41,8 @@ class SearchWorker:
         finally:
             for number, process in self._running.items():
                 process.kill()
-                self._queue.give_back(number)
+                if self._queue.give_back(number):
+                    drop_weights(SearchTrial(self._study, number).folder)
 
     def _start_trials(self):
         """Starts as many trials as may run; tells whether any runs here."""
@@ -61,8 +63,11 @@ class SearchWorker:
             if not process.has_ended():
                 continue
             del self._running[number]
+            trial = SearchTrial(self._study, number)
             # Nothing changes for a trial that told how it ended.
-            SearchTrial(self._study, number).fail(process.death())
+            trial.fail(process.death())
+            if self._study.trials()[number].state.name != "COMPLETE":
+                drop_weights(trial.folder)
             with self._study.alone():
                 write_tables(self._study)
             print(self._line(number), flush=True)

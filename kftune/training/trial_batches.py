@@ -39,7 +39,7 @@ def trial_batches(task, data, batch_size=32):
             f"a tuple (x, y) or (x, y, sample_weight). Received: {type(data).__name__}"
         )
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    number = len(keras.tree.flatten(y)[0] if isinstance(y, dict) else y)
+    number = len(next(iter(y.values())) if isinstance(y, dict) else y)
     for batch in _indices(-(-number // batch_size)):
         rows = slice(batch * batch_size, (batch + 1) * batch_size)
         yield _prepared(task, *(_cut(part, rows) for part in (x, y, sample_weight)))

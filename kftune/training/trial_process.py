@@ -9,7 +9,7 @@ import sys
 import threading
 import traceback
 
-from kftune.training.run_folder import BEST_WEIGHTS, close_run
+from kftune.training.run_folder import close_run, drop_weights
 from kftune.training.search_study import SearchStudy
 from kftune.training.search_trial import SearchTrial
 from kftune.training.trial_callback import TrialPruned, enter_trial
@@ -90,10 +90,11 @@ def run_trial(folder, number, reference):
         # The line with the type; what Keras and TensorFlow write below is in the log.
         text = traceback.format_exception_only(error)[-1].strip().splitlines()[0]
         trial.fail(text[:_MOST_CHARACTERS], peak_mb=_peak_mb())
-    # A run folder keeps this of a training that goes on: trials do not.
-    close_run(trial.folder)
-    if not complete:
-        (trial.folder / BEST_WEIGHTS).unlink(missing_ok=True)
+    # A run folder keeps checkpoints for a training that goes on: trials do not.
+    if complete:
+        close_run(trial.folder)
+    else:
+        drop_weights(trial.folder)
 
 
 def _call(function, trial):

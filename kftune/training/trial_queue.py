@@ -63,9 +63,17 @@ class TrialQueue:
             return trial.number
 
     def give_back(self, number):
-        """Has a trial that was broken off tried again."""
+        """Has a trial that was broken off tried again, unless it told how it ended.
+
+        Returns:
+            `bool`, whether it was broken off.
+        """
         with self._study.alone():
-            self._retry(self._study.trials()[number])
+            trial = self._study.trials()[number]
+            if trial.state.is_finished():
+                return False
+            self._retry(trial)
+            return True
 
     def is_done(self):
         """Tells whether all trials of all workers ended."""

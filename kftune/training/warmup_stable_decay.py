@@ -46,7 +46,9 @@ class WarmupStableDecay(keras.optimizers.schedules.LearningRateSchedule):
         """The rate of an optimizer step, a float32 scalar."""
         step = ops.cast(step, "float32")
         rise = step / max(self.warmup_steps, 1) if self.warmup_steps else 1.0
-        fall = (self.total_steps - step) / max(self.decay_steps, 1)
+        fall = 1.0
+        if self.decay_steps:
+            fall = (self.total_steps - step) / self.decay_steps
         share = ops.minimum(ops.minimum(rise, fall), 1.0)
         return self.peak * ops.maximum(share, 0.0)
 

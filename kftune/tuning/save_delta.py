@@ -4,6 +4,7 @@ import importlib.metadata
 
 import keras
 
+from kftune.error_text import first_few
 from kftune.models.tokenizer_fingerprint import tokenizer_fingerprint
 from kftune.tuning.delta_file import write_delta
 from kftune.tuning.delta_weights import delta_weights, plain_array
@@ -26,7 +27,8 @@ def save_delta(task: keras.Model, path, *, base_name: str = "") -> None:
             the messages of `load_delta`.
 
     Raises:
-        ValueError: if nothing was frozen by a policy.
+        ValueError: if nothing was frozen by a policy, or if LoRA factors are zeros
+            since `load_weights` put them into the base.
 
     Example:
         ```python
@@ -43,6 +45,7 @@ def save_delta(task: keras.Model, path, *, base_name: str = "") -> None:
             "it as a whole instead."
         )
     weights = delta_weights(task)
+    _check_factors(weights)
     details = {
         "base_name": base_name,
         "base_sha256": weights.base_fingerprint(),
@@ -60,6 +63,22 @@ def save_delta(task: keras.Model, path, *, base_name: str = "") -> None:
     # The paths are for whoever looks into the file.
     tensors = {f"{k} {w.path}": plain_array(w) for k, w in weights.own.items()}
     write_delta(path, tensors, details)
+
+
+def _check_factors(weights):
+    """Keras saves factors merged: who loads that has another base and factors of 0."""
+    merged = [
+        layer.path
+        for key, layer in weights.adapted.items()
+        if not plain_array(weights.own[f"{key}.a"]).any()
+    ]
+    if merged:
+        raise ValueError(
+            "Expected LoRA factors beside the weights of the base. Received: factors "
+            f"of zeros, merged by load_weights, in {first_few(merged, show=str)}. Load "
+            "the best epoch with kftune.training.load_best_weights, average no epochs, "
+            "or save the task as a whole."
+        )
 
 
 def fingerprint_of_tokenizer(task: keras.Model) -> str | None:

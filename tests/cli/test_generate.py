@@ -68,7 +68,7 @@ def test_a_file_is_written_whole(tmp_path, capsysbinary, folder):
     path.write_text("The film\n" + "very " * 100 + "\n", "utf-8")
     status, _, err = run(capsysbinary, folder, path, "--output", output)
     assert status == 1
-    assert "at the indices 1" in err
+    assert "longer ones at line 2" in err
     assert not output.exists()
     status, _, _ = run(
         capsysbinary, folder, path, "--output", output, "--long-prompts", "window"
@@ -90,3 +90,17 @@ def test_settings_that_do_not_fit_are_named(capsysbinary, folder):
     status, _, err = run(capsysbinary, folder, "--top-p", "2")
     assert status == 1
     assert "top_p above 0 and at most 1, not 2.0" in err
+
+
+def test_a_folder_is_no_output(tmp_path, capsysbinary, folder):
+    path = tmp_path / "prompts.txt"
+    path.write_text("The film\n", "utf-8")
+    status, _, err = run(capsysbinary, folder, path, "--output", tmp_path)
+    assert status == 1 and f"Received a folder: {tmp_path}" in err
+
+
+def test_half_a_character_in_json_loses_nothing(tmp_path, capsysbinary, folder):
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"prompt": "The film", "id": "\\ud83d"}\n', "utf-8")
+    status, out, _ = run(capsysbinary, folder, path, "--jsonl")
+    assert status == 0 and '"id": "?"' in out

@@ -39,3 +39,17 @@ def test_all_missing_files_are_named(tmp_path):
     names = [str(tmp_path / name) for name in ("one", "there", "two")]
     with pytest.raises(FileNotFoundError, match="Missing: .*one', '.*two'"):
         InputLines(names)
+
+
+def test_each_file_may_begin_with_a_byte_order_mark(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_bytes("\ufeffx\ny\n".encode())
+    paths = [str(tmp_path / name) for name in "ab"]
+    assert list(InputLines(paths)) == ["x", "y", "x", "y"]
+
+
+def test_a_damaged_archive_is_named(tmp_path):
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(b"one\ntwo\n" * 1000)[:-9])
+    with pytest.raises(ValueError, match=r"a\.gz is damaged"):
+        list(InputLines([str(path)]))

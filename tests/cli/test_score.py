@@ -89,7 +89,16 @@ def test_what_is_wrong_is_a_message_and_status_1(paths, capsys, tmp_path):
     status, _, err = run(capsys, paths["new"], "--reference", paths["others"])
     assert status == 1 and "blank ones at index 1, 2, 3, 4, 5, … (11 in all)" in err
     status, _, err = run(capsys, str(tmp_path / "no"), "--reference", paths["ref"])
-    assert status == 1 and "No such file" in err
+    assert status == 1 and "No such file" in err and "damaged" not in err
     (tmp_path / "latin").write_bytes("Häuser\n".encode("latin-1"))
     status, _, err = run(capsys, str(tmp_path / "latin"), "--reference", paths["ref"])
     assert status == 1 and "byte 0xe4 after 'H'" in err
+
+
+def test_options_that_would_be_ignored_are_refused(paths, capsys):
+    argv = [paths["old"], paths["new"], "--reference", paths["ref"], "--sentences"]
+    status, _, err = run(capsys, *argv)
+    assert status == 1 and "Expected one file with --sentences" in err
+    argv = [paths["new"], "--reference", paths["ref"], "--samples", "9"]
+    status, _, err = run(capsys, *argv, "--test", "bootstrap")
+    assert status == 1 and "several files with --test and --samples" in err

@@ -35,3 +35,7 @@ def test_the_space_between_sentences_counts():
 def test_there_must_be_such_a_way():
     with pytest.raises(ValueError, match="Received: 'middle'"):
         keep_sentences(TEXT, 3, words, "middle")
+
+
+def test_white_space_alone_has_no_sentences():
+    assert keep_sentences("   \n ", 2, len) == ""

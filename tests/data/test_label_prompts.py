@@ -37,3 +37,11 @@ def test_rows_with_one_prompt_are_split_as_others_are(rows):
 def test_a_template_without_its_place_is_refused(rows):
     with pytest.raises(ValueError, match=r"with \{label\}.*Received: 'review:'"):
         prompted_by_label(rows, "review:")
+
+
+def test_columns_of_that_name_give_way():
+    rows = Dataset.from_dict(
+        {"text": ["A treat."], "label": ["fresh"], "answer": ["theirs"]}
+    )
+    rows = prompted_by_label(encode_labels(rows), "{label}:")
+    assert rows["answer"][:] == [" A treat."]

@@ -29,3 +29,8 @@ def test_without_interests_a_prompt_is_the_text(capsys):
 def test_each_text_has_its_list_of_interests():
     with pytest.raises(ValueError, match="Received: 1 lists, 2 sources"):
         summary_prompts(SOURCES, 4, words, interests=[["rain"]])
+
+
+def test_no_room_for_a_text_is_an_error():
+    with pytest.raises(ValueError, match="room for a text before ' TL;DR:'.*most=7"):
+        summary_prompts(["It rains."], 7, len, ending=" TL;DR:")

@@ -34,6 +34,24 @@ def test_a_search_gives_its_best(writer, quick):
     assert texts == generate_texts(writer, PROMPTS[:2], max_new_tokens=16)
 
 
+def test_a_search_knows_its_last_token(writer, quick):
+    writer.compile(sampler=BeamSearch(3), **quick)
+    for prompt in PROMPTS[:3]:
+        (text,) = generate_texts(writer, [prompt], max_new_tokens=5)
+        length = len(writer.preprocessor.prompt_rows([prompt])[0])
+        assert text == writer.generate(prompt, length + 5, strip_prompt=True)
+
+
+def test_the_window_may_leave_one_token(greedy):
+    longest = greedy.backbone.max_positions
+    options = {"max_new_tokens": longest - 1, "long_prompts": "window"}
+    greedy.compile(sampler=Sampling(0), jit_compile=False)
+    (text,) = generate_texts(greedy, [PROMPTS[2]], **options)
+    greedy.preprocessor.add_start_token = True
+    (other,) = generate_texts(greedy, [PROMPTS[2]], **options)
+    assert text and other
+
+
 def test_texts_end_before_stop_strings(greedy):
     whole = generate_texts(greedy, PROMPTS, max_new_tokens=12)
     stop = whole[0][4:6]

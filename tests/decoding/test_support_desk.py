@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 
@@ -16,13 +18,20 @@ class Classifier:
         return np.array(logits, "float32") / 10
 
 
+def translator(name, **tokenizer):
+    """What the desk needs to know of a translation model."""
+    tokenizer = types.SimpleNamespace(**tokenizer)
+    preprocessor = types.SimpleNamespace(tokenizer=tokenizer)
+    return types.SimpleNamespace(name=name, preprocessor=preprocessor)
+
+
 @pytest.fixture
 def calls(monkeypatch):
     """A translator by a list of words; gives what it was asked."""
     asked = []
 
     def translate(task, texts, *, target_language, max_length):
-        asked.append((task, tuple(texts), target_language, max_length))
+        asked.append((task.name, tuple(texts), target_language, max_length))
         if target_language == "en":
             return [GERMAN[text] for text in texts]
         return [f"{target_language}: {text}" for text in texts]
@@ -34,7 +43,7 @@ def calls(monkeypatch):
 def test_questions_are_understood_and_answered_in_their_language(calls):
     desk = SupportDesk(
         Classifier(),
-        "model",
+        translator("tags"),
         answers={"en": {"card_lost": "Look again.", "": "What?"}},
         threshold=0.7,
         max_length=9,
@@ -65,8 +74,8 @@ def test_questions_are_understood_and_answered_in_their_language(calls):
         "What?",
     ]
     assert calls == [
-        ("model", ("Wo ist die Karte?", "PIN neu"), "en", 9),
-        ("model", ("Look again.", "What?"), "de", 9),
+        ("tags", ("Wo ist die Karte?", "PIN neu"), "en", 9),
+        ("tags", ("Look again.", "What?"), "de", 9),
     ]
 
 
@@ -83,7 +92,7 @@ def test_what_people_wrote_in_a_language_is_not_translated(calls):
         "de": {"card_lost": "Sehen Sie nach.", "": "Wie bitte?"},
     }
     questions, languages = ["Wo ist die Karte?", "PIN neu"], ["de", "de"]
-    desk = SupportDesk(Classifier(), None, answers=answers, threshold=0.7)
+    desk = SupportDesk(Classifier(), translator("tags"), answers=answers, threshold=0.7)
     said = [answer.answer for answer in desk.answer(questions, languages)]
     assert said == ["Sehen Sie nach.", "Wie bitte?"]
     assert [target for _, _, target, _ in calls] == ["en"]
@@ -100,3 +109,12 @@ def test_answers_to_unknown_intents_are_named():
     answers = {"en": {"b": "", "new_pin": ""}, "de": {"a": "", "": ""}}
     with pytest.raises(ValueError, match="card_lost.*Received others: a, b"):
         SupportDesk(Classifier(), None, answers=answers)
+
+
+def test_a_model_that_asks_for_the_source_is_told(calls):
+    model = translator("m2m100", source_language="en")
+    desk = SupportDesk(Classifier(), model)
+    desk.translate(["PIN neu"], ["de"], ["en"])
+    assert model.preprocessor.tokenizer.source_language == "de"
+    desk.translate(["new pin"], ["en"], ["fr"])
+    assert model.preprocessor.tokenizer.source_language == "en"

@@ -3,7 +3,11 @@ import pytest
 import sacrebleu
 from sacrebleu.metrics import BLEU, CHRF, TER
 
-from kftune.evaluation.translation import score_sentences, score_translations
+from kftune.evaluation.translation import (
+    check_references,
+    score_sentences,
+    score_translations,
+)
 
 HYPOTHESES = [
     "Ein Hund läuft über das grüne Gras.",
@@ -98,3 +102,9 @@ def test_what_cannot_be_scored_is_refused(function):
         function(["a"], ["a"], [])
     with pytest.raises(ValueError, match="'13a'.*Received: 'klingon'"):
         function(["a"], ["a"], tokenize="klingon")
+
+
+def test_references_are_checked_without_translations():
+    check_references(["a", ["b", "c"]])
+    with pytest.raises(ValueError, match="blank ones at index 1"):
+        check_references(["a", " ", "c"])

@@ -67,3 +67,13 @@ def test_names_that_no_model_can_have(tmp_path, name):
 def test_versions_that_no_server_loads(tmp_path, version):
     with pytest.raises(ValueError, match="version of 1 or more"):
         write(tmp_path / "m", version)
+
+
+def test_a_disk_that_refuses_ends_it(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr("os.rename", refuse)
+    with pytest.raises(PermissionError, match="read-only"):
+        write(tmp_path / "m")
+    assert not [*(tmp_path / "m").iterdir()]

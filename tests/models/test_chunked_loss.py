@@ -157,6 +157,7 @@ def test_regularisers_add_to_the_loss():
         ({"loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}, 2),
         ({"weighted_metrics": [keras.metrics.SparseTopKCategoricalAccuracy(3)]}, 2),
         ({"metrics": [keras.metrics.SparseCategoricalAccuracy()]}, 3),
+        ({"loss_weights": [0.5]}, 2),
     ],
 )
 def test_other_losses_and_metrics_get_logits_with_a_warning(options, num_logs):
@@ -199,3 +200,16 @@ def test_half_precision_trains_as_with_logits():
     logs, _ = trained(compiled(make))
     expected, _ = trained(compiled(make, from_logits=True))
     np.testing.assert_allclose(logs["loss"], expected["loss"], rtol=0.01)
+
+
+@pytest.mark.filterwarnings("ignore:Training and evaluation compute the logits")
+def test_weights_of_losses_are_heeded():
+    losses = []
+    for options in ({}, {"loss_weights": [0.5]}):
+        keras.utils.set_random_seed(0)
+        task = make_gpt2()
+        randomise(task)
+        task.compile("sgd", **EAGERLY, **options)
+        x, y, weights = make_batch(task)
+        losses.append(task.evaluate(x, y, sample_weight=weights, verbose=0)[0])
+    assert losses[1] == pytest.approx(losses[0] / 2, rel=1e-5)

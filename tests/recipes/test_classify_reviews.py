@@ -239,3 +239,12 @@ def test_few_labels_are_repeated_in_an_epoch(run_recipe, options, folder):
     assert "64 rows in 4 batches of 16" in printed
     results = json.loads((out / "results.json").read_text())
     assert results["data"]["rows"] == {"train": 8, "validation": 30, "test": 30}
+
+
+def test_cached_features_are_not_unfrozen(options, folder):
+    stages = ["--unfreeze", "nothing", "--cache", folder / "features"]
+    argv = [*map(str, [*options, *stages, "--out", folder / "no"])]
+    main = runpy.run_path(str(ROOT / "recipes/classify_reviews.py"))["main"]
+    with pytest.raises(ValueError, match="either --cache.*--unfreeze nothing"):
+        recipe.run_recipe(main, argv)
+    assert not (folder / "no").exists()

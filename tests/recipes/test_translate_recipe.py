@@ -1,15 +1,19 @@
 import csv
 import json
+import runpy
+from pathlib import Path
 
 import pytest
 import sacrebleu
 import transformers
 from toy_pairs import write_pairs
 
+from kftune.cli.recipe import run_recipe as run_recipe_here
 from kftune.models import TransformerSeq2SeqLM
 from kftune.training import read_history
 
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +81,16 @@ def test_a_killed_run_goes_on_and_ends_as_a_whole_one(
     assert "going on after 3 epochs" in run_recipe(*command, "--out", tmp_path)
     histories = [folder / "history.csv" for folder in (whole, tmp_path)]
     assert histories[0].read_bytes() == histories[1].read_bytes()
+
+
+def test_a_blank_reference_ends_it_before_training(command, tmp_path, monkeypatch):
+    test = write_pairs(tmp_path, "blank", 3, 4)
+    target = Path(test.split("+")[1])
+    lines = target.read_text("utf-8").splitlines()
+    target.write_text("\n".join([lines[0], "", lines[2]]) + "\n", "utf-8")
+    argv = [*map(str, [*command[1:], "--test", test, "--out", tmp_path / "out"])]
+    main = runpy.run_path(str(ROOT / "recipes/translate.py"))["main"]
+    monkeypatch.setattr("kftune.training.use_compilation_cache", lambda: None)
+    with pytest.raises(ValueError, match="blank ones at index 1"):
+        run_recipe_here(main, argv)
+    assert not (tmp_path / "out").exists()

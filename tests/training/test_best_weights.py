@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kftune.training import BestWeights
+from kftune.training import BestWeights, load_best_weights
 
 pytestmark = pytest.mark.backend
 
@@ -67,3 +67,29 @@ def test_the_entry_must_be_in_the_logs(model, tmp_path):
 def test_mode_must_be_known(tmp_path):
     with pytest.raises(ValueError, match="Received: 'auto'"):
         BestWeights(tmp_path / "best.weights.h5", "loss", "auto")
+
+
+def test_lora_factors_stay_apart(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    (layer,) = model.layers
+    layer.enable_lora(1)
+    layer.lora_kernel_b.assign([[1.0, -2.0]])
+    path, best = (
+        tmp_path / "best.weights.h5",
+        BestWeights(tmp_path / "best.weights.h5", "score", "max"),
+    )
+    best.set_model(model)
+    best.on_epoch_end(0, {"score": 1})
+    kept = [keras.ops.convert_to_numpy(v) for v in layer.variables]
+    for variable in layer.variables:
+        variable.assign(variable + 1)
+    load_best_weights(model, path)
+    for variable, expected in zip(layer.variables, kept, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), expected)
+    plain = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    plain.load_weights(path)  # the weights alone are those of the whole model
+    x = np.ones((1, 3), "float32")
+    np.testing.assert_allclose(
+        plain.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-6
+    )

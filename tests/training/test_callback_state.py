@@ -112,3 +112,13 @@ def test_swapped_averages_are_refused():
     check_callbacks([keras.callbacks.SwapEMAWeights()])
     with pytest.raises(ValueError, match="Received: SwapEMAWeights"):
         check_callbacks([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)])
+
+
+def test_a_checkpoint_that_counts_batches_is_refused(tmp_path):
+    path = tmp_path / "a.weights.h5"
+    check_callbacks([keras.callbacks.ModelCheckpoint(path, save_weights_only=True)])
+    counting = keras.callbacks.ModelCheckpoint(
+        path, save_weights_only=True, save_freq=3
+    )
+    with pytest.raises(ValueError, match="save_freq='epoch'.*Received: 3"):
+        check_callbacks([counting])

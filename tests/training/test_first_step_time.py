@@ -33,3 +33,22 @@ def test_time_to_the_first_step_is_printed_once(capsys):
     printed = capsys.readouterr().out
     assert printed.count("First step after") == 1
     assert f"First step after {first_step.seconds:.1f} s." in printed
+
+
+@pytest.mark.backend
+def test_a_second_fit_keeps_the_time_of_the_first(capsys):
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False)
+    first_step, seconds = FirstStepTime(), []
+    for rows in (6, 6, 2):
+        model.fit(
+            np.ones((rows, 2)),
+            np.ones(rows),
+            batch_size=2,
+            verbose=0,
+            callbacks=[first_step],
+        )
+        seconds.append(first_step.seconds)
+    assert seconds[0] is not None
+    assert seconds == seconds[:1] * 3
+    assert capsys.readouterr().out.count("First step") == 1

@@ -9,7 +9,7 @@ STEPS = np.arange(TOTAL + 1)
 RISE = PEAK * STEPS / WARMUP
 LEFT = (TOTAL - STEPS) / (TOTAL - WARMUP)
 FALLS = {
-    "constant": np.where(STEPS < TOTAL, PEAK, 0),
+    "constant": np.full(TOTAL + 1, PEAK),
     "linear": PEAK * LEFT,
     "cosine": PEAK * (1 - np.cos(np.pi * LEFT)) / 2,
     "inverse_square_root": PEAK * np.sqrt(WARMUP / np.maximum(STEPS, 1)),

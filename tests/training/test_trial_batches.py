@@ -75,3 +75,9 @@ def test_the_rest_of_a_restored_epoch_is_gone_through():
 def test_other_data_is_told(data):
     with pytest.raises(TypeError, match=f"Received: {type(data).__name__}"):
         next(trial_batches(None, data))
+
+
+def test_lists_in_a_dict_of_labels_are_rows():
+    data = ([*"abcde"], {"b": ["fresh", "rotten", "fresh", "rotten", "fresh"]})
+    _, (x, y, _) = taken(trial_batches(None, data, batch_size=3), 2)
+    assert (x, y) == (["d", "e"], {"b": ["rotten", "fresh"]})

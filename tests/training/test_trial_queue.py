@@ -156,3 +156,13 @@ def test_points_of_a_grid_are_not_lost(join, dead):
         (0.2, 8),
         (0.2, 16),
     ]
+
+
+def test_a_trial_that_told_how_it_ended_is_not_given_back(join):
+    worker = join("a")
+    done, broken = worker.claim(), worker.claim()
+    done.complete(0.5, peak_mb=1)
+    assert not worker.queue.give_back(done.number)
+    assert worker.queue.give_back(broken.number)
+    retries = [trial.user_attrs.get("retry_of") for trial in worker.trials()]
+    assert retries == [None, None, broken.number]

@@ -46,3 +46,14 @@ def test_a_model_that_no_policy_froze_is_refused(tmp_path):
     with pytest.raises(ValueError, match=f"Received: TextClassifier '{task.name}'"):
         save_delta(task, tmp_path / "a.delta")
     assert not any(tmp_path.iterdir())
+
+
+def test_factors_that_were_merged_are_no_delta(tmp_path):
+    task = make_task()
+    freeze(task, "lora:rank=2,layers=layer_1/.*query")
+    draw(task)
+    task.save_weights(tmp_path / "all.weights.h5")
+    task.load_weights(tmp_path / "all.weights.h5")  # Keras merges
+    with pytest.raises(ValueError, match="factors of zeros.*query.*load_best_weights"):
+        save_delta(task, tmp_path / "a.delta")
+    assert not (tmp_path / "a.delta").exists()

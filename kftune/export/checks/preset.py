@@ -31,6 +31,8 @@ def check(version, options):
         if not path.is_file():
             return failed(f"{preset} cannot predict: {process.last_words}")
         cases = json.loads(path.read_text("utf-8"))["cases"]
+    if not cases:
+        return failed(f"{version} names no answers that {preset} could repeat")
     if problems := answer_problems(open_session(version), cases, _TOLERANCE):
         return failed(*(f"{problem}. {_ADVICE}" for problem in problems))
     texts = sum(len(case["inputs"]["text"]) for case in cases)

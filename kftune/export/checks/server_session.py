@@ -62,7 +62,7 @@ def _output_problems(key, array, size):
             f"expected UTF-8 in {key}. Received: {first_few(broken, most=2)}. End with "
             'tf.strings.unicode_transcode(x, "UTF-8", "UTF-8", errors="replace")'
         )
-    if array.dtype.kind == "f" and np.isnan(array).any():
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
         yield f"expected numbers in {key}. Received: NaN"
 
 

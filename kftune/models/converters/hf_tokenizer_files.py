@@ -6,7 +6,7 @@ import json
 import keras_hub
 import tokenizers
 
-from kftune.models.fast_tokenizers import byte_level_bpe
+from kftune.models.fast_tokenizers import byte_level_bpe, merge_rules
 from kftune.models.tokenizers.marian_tokenizer import MarianTokenizer
 
 
@@ -82,7 +82,7 @@ def _write_byte_pairs(tokenizer, fast, folder):
     fast.save(str(folder / "tokenizer.json"))
     vocabulary = json.dumps(dict(tokenizer.vocabulary), ensure_ascii=False)
     (folder / "vocab.json").write_text(vocabulary, "utf-8")
-    merges = "\n".join(["#version: 0.2", *tokenizer.merges])
+    merges = "\n".join(["#version: 0.2", *map(" ".join, merge_rules(tokenizer))])
     (folder / "merges.txt").write_text(merges + "\n", "utf-8")
 
 

@@ -13,6 +13,7 @@ from kftune.models.converters.hf_tokenizer_files import write_tokenizer
 from kftune.models.converters.tensor_table import save_tensors
 from kftune.models.decoding_settings import DecodingSettings
 from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
+from kftune.models.tokenizers.translation_tokenizer import TranslationTokenizer
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
 
 _GPT2 = (GPT2Backbone, keras_hub.models.GPT2Backbone)
@@ -94,7 +95,7 @@ def _decoding(task, tokenizer):
     settings = getattr(task, "decoding_settings", None) or DecodingSettings()
     stated = settings.stated()
     if tokenizer is not None:
-        stated.setdefault("eos_token_id", tokenizer.end_token_id)
+        stated.setdefault("eos_token_id", _decoder_end(tokenizer))
     if not isinstance(task.backbone, TransformerBackbone):
         # transformers would take the ids of the GPT-2 that OpenAI published.
         end = stated.setdefault("eos_token_id", None)
@@ -125,9 +126,18 @@ def _check_padding(backbone, pad_token_id):
 
 def _decoder_start(tokenizer):
     """BART's decoder starts with the end token."""
+    if isinstance(tokenizer, TranslationTokenizer):
+        return tokenizer.target_start_ids[0]
     if isinstance(tokenizer, keras_hub.models.BartTokenizer):
         return tokenizer.end_token_id
     return tokenizer.start_token_id
+
+
+def _decoder_end(tokenizer):
+    """The target's end, which a vocabulary of its own may have elsewhere."""
+    if isinstance(tokenizer, TranslationTokenizer):
+        return tokenizer.target_end_ids[0]
+    return tokenizer.end_token_id
 
 
 def _check_folder(folder):

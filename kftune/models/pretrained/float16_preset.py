@@ -42,6 +42,7 @@ def save_float16_preset(task, folder, **changes):
     half = _copy(task.backbone, dtype="float16", **changes)
     _check_finite(half)
     config = {**task.get_config(), "backbone": saved, "preprocessor": task.preprocessor}
+    config.pop("freezing", None)
     with write_aside(folder) as aside:
         type(task).from_config(config).save_to_preset(aside)
         with tempfile.TemporaryDirectory(dir=aside) as other:

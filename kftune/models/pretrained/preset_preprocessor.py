@@ -112,4 +112,10 @@ def _trained_with(tokenizer, folder):
     if isinstance(tokenizer, keras_hub.models.GPT2Tokenizer):
         wrap = hugging_face_type(folder) is None
         return {"add_start_token": wrap, "add_end_token": wrap}
-    return {"add_start_token": not isinstance(tokenizer, _NO_START)}
+    known = {
+        f"add_{kind}_token": getattr(tokenizer, f"{kind}_token_id", None) is not None
+        for kind in ("start", "end")
+    }
+    if isinstance(tokenizer, _NO_START):
+        known["add_start_token"] = False
+    return known

@@ -17,7 +17,13 @@ class PresetSaving:
             preset that is saved over another one.
     """
 
-    stale_files = ("model.weights.*", "model_[0-9]*.weights.h5")
+    stale_files = (
+        "model.weights.*",
+        "model_[0-9]*.weights.h5",
+        "task.json",
+        "task.weights.h5",
+        FREEZING_FILE,
+    )
 
     def save_to_preset(self, preset_dir, max_shard_size=10):
         """Saves a preset folder.
@@ -60,5 +66,3 @@ class PresetSaving:
 
 class PresetTaskSaving(PresetSaving):
     """The same for tasks."""
-
-    stale_files = (*PresetSaving.stale_files, "task.weights.h5", FREEZING_FILE)

@@ -59,10 +59,11 @@ def check_as_many(sources, targets):
     Raises:
         ValueError: if there are not as many.
     """
-    if not isinstance(sources, np.ndarray) or sources.ndim == 1:
+    if not isinstance(sources, np.ndarray):
         return
-    if len(sources) != len(targets):
+    counts = [len(rows) if rows.ndim > 1 else "one" for rows in (sources, targets)]
+    if counts[0] != counts[1]:
         raise ValueError(
             "Expected as many targets as sources. Received: "
-            f"{len(sources)} sources and {len(targets)} targets"
+            f"{counts[0]} sources and {counts[1]} targets"
         )

@@ -275,6 +275,11 @@ class TransformerSeq2SeqLMPreprocessor(
         """Rows with start and end tokens, at most `length` of them."""
         start, end = side_ends(self.tokenizer, side)
         room = length - len(start) - len(end)
+        if room < 1:
+            raise ValueError(
+                f"Expected room for a token between {len(start)} tokens that start a "
+                f"{side} and {len(end)} that end it. Received: a length of {length}"
+            )
         return [[*start, *ids[:room], *end] for ids in rows]
 
     def _tokenizer_of(self, side, tokenize):

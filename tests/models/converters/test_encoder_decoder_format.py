@@ -159,6 +159,8 @@ def test_m2m100_positions_in_the_file(tmp_path):
     name = "model.encoder.embed_positions.weights"
     change_tensors(tmp_path, lambda tensors: tensors.update({name: table}))
     assert_same_logits(M2M100.read_backbone(tmp_path), model)
+    coarse = M2M100.read_backbone(tmp_path, dtype="bfloat16")
+    assert coarse.compute_dtype == "bfloat16"
     change_tensors(tmp_path, lambda tensors: tensors.update({name: table[::-1].copy()}))
     with pytest.raises(ValueError, match=f"{name}: expected what its formula"):
         M2M100.read_backbone(tmp_path)

@@ -261,3 +261,12 @@ def test_other_tokenizers_are_named(gpt2_task, folder):
     with pytest.raises(TypeError, match="Received: ByteTokenizer"):
         save_to_hugging_face(gpt2_task, folder)
     assert not folder.exists()
+
+
+def test_merges_have_one_header(gpt2_task, folder):
+    tokenizer = gpt2_task.preprocessor.tokenizer
+    rules = [rule for rule in tokenizer.merges if not rule.startswith("#version")]
+    tokenizer.set_vocabulary_and_merges(tokenizer.vocabulary, ["#version: 0.2", *rules])
+    save_to_hugging_face(gpt2_task, folder)
+    lines = (folder / "merges.txt").read_text("utf-8").splitlines()
+    assert lines == ["#version: 0.2", *rules]

@@ -22,6 +22,7 @@ from kftune.models import (
 )
 from kftune.models.pretrained import preset_catalog
 from kftune.models.pretrained.preset_catalog import SHIPPED_FOLDER
+from kftune.tuning import freeze
 
 ROOT = Path(__file__).parents[3]
 GPT2_TINY = SHIPPED_FOLDER / "gpt2_tiny_en"
@@ -191,3 +192,13 @@ def test_weights_outside_float16_are_refused(wrong, gpt2_lm, tmp_path):
     with pytest.raises(ValueError, match="at most 65504.*layer_norm/gamma"):
         save_float16_preset(gpt2_lm, tmp_path / "preset")
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.backend
+def test_nothing_is_saved_as_frozen(gpt2_lm, tmp_path):
+    task = type(gpt2_lm).from_config(gpt2_lm.get_config())
+    freeze(task, "all_but_last:1")
+    folder = save_float16_preset(task, tmp_path / "preset")
+    assert not (folder / "freezing.json").exists()
+    loaded = type(gpt2_lm).from_preset(folder)
+    assert len(loaded.trainable_weights) == len(loaded.weights)

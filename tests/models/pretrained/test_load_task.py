@@ -100,3 +100,9 @@ def test_an_unknown_name_and_an_empty_folder(tmp_path):
         kftune.models.load_task("gpt2_tiny")
     with pytest.raises(FileNotFoundError, match="config.json"):
         load_task(tmp_path)
+
+
+def test_a_backbone_saved_over_a_classifier_is_no_classifier(task, saved):
+    task.backbone.save_to_preset(saved)
+    assert not (saved / "task.json").exists()
+    assert not (saved / "task.weights.h5").exists()

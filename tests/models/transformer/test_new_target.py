@@ -161,6 +161,7 @@ def test_transformers_loads_it(task, tmp_path):
     model = transformers.MarianMTModel.from_pretrained(tmp_path).eval()
     assert model.config.vocab_size == 290
     assert model.config.decoder_vocab_size == 291
+    assert model.config.decoder_start_token_id == tokenizer.target_start_ids[0] == 290
     inputs, y, weight = new.preprocessor(ENGLISH[:3], FRENCH[:3])
     names = ("encoder_token_ids", "encoder_padding_mask", "decoder_token_ids")
     tensors = (torch.tensor(np.array(inputs[name], "int64")) for name in names)

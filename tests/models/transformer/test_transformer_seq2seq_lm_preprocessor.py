@@ -158,3 +158,16 @@ def test_the_arguments_come_back_from_the_config(preprocessor):
     again = TransformerSeq2SeqLMPreprocessor.from_config(preprocessor.get_config())
     assert again.encoder_sequence_length == 6
     assert again.decoder_sequence_length == 5
+
+
+def test_one_source_has_one_target(preprocessor):
+    with pytest.raises(ValueError, match="one sources and 2 targets"):
+        preprocessor("a", ["b", "c"])
+    with pytest.raises(ValueError, match="2 sources and one targets"):
+        preprocessor(["a", "b"], "c")
+
+
+def test_a_length_without_room_is_refused(preprocessor):
+    short = TransformerSeq2SeqLMPreprocessor(preprocessor.tokenizer, 2, 5)
+    with pytest.raises(ValueError, match="room for a token.*source.*length of 2"):
+        short.tokenize_rows(["abc"], "source")
