@@ -2,7 +2,7 @@
 
 from kftune.layers import SmoothedCrossentropy
 from kftune.training.average_weights import average_weights
-from kftune.training.best_weights import BestWeights
+from kftune.training.best_weights import BestWeights, load_best_weights
 from kftune.training.checkpoint_average import CheckpointAverage
 from kftune.training.compilation_cache import use_compilation_cache
 from kftune.training.compile_translation import compile_translation
@@ -74,6 +74,7 @@ __all__ = [
     "fit_run",
     "in_trial",
     "learning_rate_range_test",
+    "load_best_weights",
     "make_schedule",
     "muon",
     "open_run",
