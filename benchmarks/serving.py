@@ -21,6 +21,7 @@ import numpy as np
 from turns import print_circumstances, print_table, time_turns
 
 import kftune
+from kftune.export.server_session import ServerSession
 
 BATCH_SIZES = (1, 8, 32)
 
@@ -53,6 +54,7 @@ def exported(task, folder, *, xla, **options):
     processes = multiprocessing.get_context("spawn")
     here, there = processes.Pipe()
     processes.Process(target=serve, args=(there, path, xla), daemon=True).start()
+    here.recv()  # it has loaded the model
 
     def run(texts):
         here.send(texts)
@@ -63,7 +65,8 @@ def exported(task, folder, *, xla, **options):
 
 def serve(pipe, path, xla):
     """Answers texts for as long as anybody asks."""
-    session = kftune.export.ServerSession(path, xla=xla)
+    session = ServerSession(path, xla=xla)
+    pipe.send("ready")
     while True:
         texts = np.array([text.encode() for text in pipe.recv()], object)
         answer = session.run("serving_default", {"text": texts})

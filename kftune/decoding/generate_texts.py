@@ -106,13 +106,14 @@ def _fitting(preprocessor, prompts, room, long_prompts, names):
     if empty := [name for name, row in named if not row]:
         raise ValueError(
             "Expected prompts of at least one token. Received none at "
-            f"{first_few(empty)}"
+            f"{first_few(empty, show=str)}"
         )
     long = [name for name, row in named if len(row) > room]
     if long and long_prompts == "error":
         raise ValueError(
             f"Expected prompts of at most {room} tokens, which leaves room for "
-            f"max_new_tokens. Received longer ones at {first_few(long)}. "
+            f"max_new_tokens. Received longer ones at "
+            f"{first_few(long, show=str)}. "
             'Pass long_prompts="window" to read their ends alone, or fewer '
             "max_new_tokens."
         )

@@ -8,8 +8,10 @@ from kftune.layers.token_crossentropy import (
     token_crossentropy_gradient,
 )
 
-# 32 MiB of float32: large enough for quick products, small against a model.
+# 32 MiB of float32: large enough for quick products, small against a model. A table
+# that is trained has its gradient read and written with each chunk: half as many.
 _MAX_LOGITS = 2**23
+_MAX_LOGITS_IN_TRAINING = 2**24
 
 
 def chunked_crossentropy(
@@ -22,7 +24,7 @@ def chunked_crossentropy(
     label_smoothing=0.0,
     with_gradient=True,
     trains_table=True,
-    max_logits=_MAX_LOGITS,
+    max_logits=None,
 ):
     """Computes the loss of tokens, and how many are right, a chunk of them at a time.
 
@@ -41,7 +43,8 @@ def chunked_crossentropy(
         label_smoothing: `float` in `[0, 1)`, see `SmoothedCrossentropy`.
         with_gradient: `bool`. False saves the work for a loss that is only looked at.
         trains_table: `bool`. False: the table gets no gradient, and costs none.
-        max_logits: `int`, the most numbers in the logits of a chunk.
+        max_logits: `int`, the most numbers in the logits of a chunk; `None` for 2²⁴ if
+            the table gets a gradient, else 2²³.
 
     Returns:
         float32 tensor `(2,)`: the sum of weight times loss in nats, and the sum of the
@@ -61,6 +64,9 @@ def chunked_crossentropy(
     """
     states, table = read_value(states), read_value(table)
     weights = ops.cast(weights, "float32")
+    if max_logits is None:
+        trains = with_gradient and trains_table
+        max_logits = _MAX_LOGITS_IN_TRAINING if trains else _MAX_LOGITS
     chunks = _Chunks(ops.cast(labels, "int32"), weights, table.shape[0], max_logits)
 
     def loop(states, table):

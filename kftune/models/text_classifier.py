@@ -2,6 +2,7 @@
 
 import keras
 import keras_hub
+import numpy as np
 
 from kftune.layers import LeftEdge, MaskedPooling
 from kftune.models.backbone_states import (
@@ -12,6 +13,7 @@ from kftune.models.backbone_states import (
 from kftune.models.class_labels import class_indices
 from kftune.models.heads import DenseHead
 from kftune.models.pretrained.preset_tasks import PresetTask
+from kftune.models.rounded_length import rounded_length
 from kftune.models.task_inputs import TASK_OPTIONS, TaskInputs, as_arrays
 from kftune.models.trainable_guard import TrainableGuard
 
@@ -134,6 +136,28 @@ class TextClassifier(
         """
         return class_indices(as_arrays(y), self.head)
 
+    def preprocess_samples(self, x, y=None, sample_weight=None):
+        """Tokenises a batch of strings, see `TaskInputs`; cuts what is padding in all.
+
+        Rows are as long as the longest text needs, rounded up to 32, 64, 128, ...: so
+        short texts cost little, and few lengths are compiled. In a `tf.data` graph
+        they have the preprocessor's `sequence_length`.
+
+        Args:
+            x: as in `TaskInputs`, and so are the others.
+            y: labels or `None`.
+            sample_weight: weights or `None`.
+
+        Returns:
+            As in `TaskInputs`.
+        """
+        samples = super().preprocess_samples(x, y, sample_weight)
+        features, y, sample_weight = keras.utils.unpack_x_y_sample_weight(samples)
+        came_padded = isinstance(x, dict) and "padding_mask" in x
+        if not came_padded and isinstance(features["padding_mask"], np.ndarray):
+            features = _without_padding(features)
+        return keras.utils.pack_x_y_sample_weight(features, y, sample_weight)
+
     def set_sequence_length(self, sequence_length):
         """Sets the length of the preprocessor's rows.
 
@@ -254,3 +278,11 @@ class TextClassifier(
         """What `make` gives for the head, or a dict of it by head."""
         made = {name: make(head) for name, head in self.heads.items()}
         return made if self.has_several_heads else made["head"]
+
+
+def _without_padding(features):
+    """Arrays `(..., T)` without places that are padding in all rows, T rounded up."""
+    mask = features["padding_mask"]
+    used = np.flatnonzero(mask.reshape(-1, mask.shape[-1]).any(axis=0))
+    length = rounded_length(used.max(initial=0) + 1, mask.shape[-1])
+    return {name: values[..., :length] for name, values in features.items()}

@@ -41,7 +41,7 @@ def test_a_template_without_its_place_is_refused(rows):
 
 def test_columns_of_that_name_give_way():
     rows = Dataset.from_dict(
-        {"text": ["A treat."], "label": ["fresh"], "answer": ["theirs"]}
+        {"text": ["A treat.", "Fun."], "label": ["b", "a"], "answer": ["x", "y"]}
     )
     rows = prompted_by_label(encode_labels(rows), "{label}:")
-    assert rows["answer"][:] == [" A treat."]
+    assert rows["answer"][:] == [" A treat.", " Fun."]

@@ -73,7 +73,7 @@ def test_nothing_is_made_of_nothing(greedy):
 
 def test_long_prompts_are_an_error_or_read_at_their_ends(greedy):
     long = "very " * 80 + "The film"
-    with pytest.raises(ValueError, match=r"at most 56 tokens.*at the indices 1"):
+    with pytest.raises(ValueError, match=r"at most 56 tokens.*at index 1"):
         generate_texts(greedy, ["The film", long], max_new_tokens=8)
     (text,) = generate_texts(greedy, [long], max_new_tokens=8, long_prompts="window")
     ids = greedy.preprocessor.prompt_rows([long])[0][-55:]
@@ -101,7 +101,7 @@ def test_prompts_without_a_token_are_named(writer):
         tokenizer, 48, add_start_token=False
     )
     task = kftune.models.GPT2CausalLM(writer.backbone, preprocessor)
-    with pytest.raises(ValueError, match="none at the indices 1, 2"):
+    with pytest.raises(ValueError, match="none at index 1, index 2"):
         generate_texts(task, ["A", "", ""], max_new_tokens=4)
 
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 from kftune.data import LengthBucketed
 from kftune.models import (
     DenseHead,
+    GPT2Backbone,
     GPT2TextClassifier,
     GPT2TextClassifierPreprocessor,
     attach_head,
@@ -198,3 +199,19 @@ def test_lists_become_arrays_leaf_by_leaf():
 def test_strings_keep_their_own_lengths():
     array = as_arrays(["a\0", "b" * 999])
     assert (array.dtype, array.tolist()) == (object, ["a\0", "b" * 999])
+
+
+def test_texts_are_no_longer_than_the_longest_needs(gpt2_tokenizer, quick):
+    backbone = GPT2Backbone(gpt2_tokenizer.vocabulary_size(), 1, 2, 8, 16, dropout=0)
+    preprocessor = GPT2TextClassifierPreprocessor(gpt2_tokenizer, sequence_length=100)
+    task = GPT2TextClassifier(backbone, 2, preprocessor, dropout=0)
+    task.compile("sgd", **quick)
+    texts = ["good film", "a slow start"]
+    full = preprocessor(texts)
+    assert full["token_ids"].shape == (2, 100)
+    assert task.preprocess_samples(texts)["token_ids"].shape == (2, 32)
+    assert task.preprocess_samples([*texts, "x" * 70])["token_ids"].shape == (3, 100)
+    assert task.preprocess_samples(full)["token_ids"].shape == (2, 100)
+    assert task.preprocess_samples("good film")["token_ids"].shape == (32,)
+    received, expected = (task.predict(x, verbose=0) for x in (texts, full))
+    np.testing.assert_allclose(received, expected, atol=1e-5)

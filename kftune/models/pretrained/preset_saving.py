@@ -49,6 +49,8 @@ class PresetSaving:
                     place.mkdir(exist_ok=True)
                 else:
                     os.replace(path, place)
+        if target.name.startswith(_ASIDE):
+            return  # a task saves its backbone beside its own files
         for pattern in self.stale_files:
             for path in target.glob(pattern):
                 if path.name not in written:
