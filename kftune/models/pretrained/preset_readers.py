@@ -93,8 +93,8 @@ def _check_ids(tokenizer, folder):
     `<mask>` may be beyond: BART's summarisers were published without its row.
     """
     config = read_json(folder, "config.json")
-    sizes = [config.get(name) for name in ("vocab_size", "decoder_vocab_size")]
-    rows = max(size for size in sizes if size is not None)
+    source_rows = config["vocab_size"]
+    rows = config.get("decoder_vocab_size") or source_rows
     beyond = map(tokenizer.id_to_token, range(rows, tokenizer.vocabulary_size()))
     extra = [token for token in beyond if token != "<mask>"]
     if extra:
@@ -102,3 +102,10 @@ def _check_ids(tokenizer, folder):
             f"Expected a vocabulary of at most {rows} tokens, as config.json tells. "
             f"Received {len(extra)} more: {', '.join(map(repr, extra[:5]))}"
         )
+    if hasattr(tokenizer, "source_vocabulary_size"):  # its sides may differ
+        size = tokenizer.source_vocabulary_size()
+        if size > source_rows:
+            raise ValueError(
+                f"Expected a source vocabulary of at most {source_rows} tokens, as "
+                f"config.json tells. Received: ids up to {size - 1}"
+            )

@@ -173,6 +173,14 @@ class TranslationTokenizer(PresetTokenizer, keras_hub.tokenizers.Tokenizer):
         """
         return max(self._loaded(self._target_tokens)) + 1
 
+    def source_vocabulary_size(self):
+        """Gives the number of ids of the source side that the embedding must have.
+
+        Returns:
+            `int`, one more than the largest id.
+        """
+        return max(self._loaded(self._source_ids).values()) + 1
+
     def id_to_token(self, id):
         """Gives a token of the target side.
 

@@ -87,6 +87,16 @@ def test_a_vocabulary_larger_than_the_embedding_is_named(marian):
         load_tokenizer(marian)
 
 
+def test_a_source_vocabulary_larger_than_the_embedding_is_named(marian):
+    size = read(marian / "config.json")["vocab_size"]
+    shutil.copy(marian / "vocab.json", marian / "target_vocab.json")
+    change(marian / "vocab.json", extra=size)
+    settings = json.dumps({"separate_vocabs": True})
+    (marian / "tokenizer_config.json").write_text(settings, "utf-8")
+    with pytest.raises(ValueError, match=f"source vocab.*up to {size}"):
+        load_tokenizer(marian)
+
+
 @pytest.mark.parametrize("name", ["source.spm", "vocab.json", "config.json"])
 def test_missing_files_are_named(marian, name):
     (marian / name).unlink()
