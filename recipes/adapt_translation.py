@@ -41,7 +41,7 @@ def main(
     max_length: types.PositiveInt = 128,
     epochs: types.PositiveInt = 30,
     patience: types.PositiveInt = 10,
-    averaged: types.PositiveInt = 4,
+    averaged: types.NonNegativeInt = 4,
     num_beams: types.PositiveInt = 4,
     seed: types.Seed = 0,
     split_seed: types.Seed = 0,
@@ -64,7 +64,8 @@ def main(
         max_length: tokens of a text at most; longer ones are cut.
         epochs: the most epochs of a regime.
         patience: epochs without a better BLEU on held-out messages before it stops.
-        averaged: best epochs whose weights are averaged.
+        averaged: best epochs whose weights are averaged; 0 takes the best one, and
+            leaves LoRA factors apart from the weights.
         num_beams: of the search that translates the test sets.
         seed: of dropout, order and new weights.
         split_seed: of the split into train, validation and test.
@@ -203,7 +204,7 @@ def fit(task, splits, folder, code, options):
         epochs=options["epochs"],
         patience=options["patience"],
         monitor="val_bleu",
-        averaged=options["averaged"],
+        averaged=options["averaged"] or None,
         callbacks=[kftune.training.ScoreCallback(bleu)],
     )
     print(kftune.evaluation.describe_overfitting(history.history))

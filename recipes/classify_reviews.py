@@ -33,6 +33,8 @@ def main(
     label: str | None = None,
     group: str | None = None,
     test_data: str | None = None,
+    encoding: str = "utf-8",
+    delimiter: str = ",",
     examples: types.NonNegativeInt = 0,
     epoch_texts: types.PositiveInt = 1,
     freeze: str = "nothing",
@@ -61,6 +63,8 @@ def main(
         label: column of the classes.
         group: column whose rows stay in one split.
         test_data: file like `data` to test on; nothing takes a tenth of `data`.
+        encoding: of the files.
+        delimiter: what stands between the fields of a csv.
         examples: labelled texts a class to train on, chosen by `seed`; 0 takes all.
         epoch_texts: texts an epoch has at least; fewer come several times in it.
         freeze: policy: "nothing", "backbone" (head only), "all_but_last:2", ...
@@ -92,6 +96,7 @@ def main(
     keras.utils.set_random_seed(seed)
 
     columns = {"text": text, "label": label, "group": group}
+    columns |= {"encoding": encoding, "delimiter": delimiter}
     splits = kftune.data.read_splits(data, test_data, seed=split_seed, **columns)
     if examples:
         splits["train"] = kftune.data.few_a_class(splits["train"], examples, seed=seed)

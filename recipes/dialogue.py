@@ -55,7 +55,7 @@ def main(
         generated: of these, answers at most that are generated and compared.
         max_length: tokens of a history and its answer; the oldest turns go.
         answer_tokens: tokens of a generated answer at most.
-        freeze: policy: "nothing", "all_but_last:2", "lora:8", ...
+        freeze: policy: "nothing", "all_but_last:2", "lora:rank=8", ...
         epochs: the most epochs; training stops after 2 without progress.
         max_tokens: tokens a step, padding included.
         learning_rate: peak of AdamW's.
@@ -128,6 +128,7 @@ def read_splits(data, test_data, dialogues, seed):
         )
     rows, test = kftune.data.read_chats(data), kftune.data.read_chats(test_data)
     rows = kftune.data.drop_overlap(rows, test).shuffle(seed=seed)
+    print(f"{min(dialogues, len(rows))} of {len(rows)} dialogues")
     rows = rows.select(range(min(dialogues, len(rows))))
     return {**kftune.data.split(rows, validation=0.1, test=0, seed=seed), "test": test}
 

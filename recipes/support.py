@@ -133,7 +133,8 @@ def open_desk(settings, jit_compile="auto"):
 def read_rows(folder, test_questions):
     """The validation and test rows that the run of the classifier had."""
     (run,) = kftune.training.read_runs([folder])
-    columns = {name: run.settings[name] for name in ("text", "label", "group")}
+    names = ("text", "label", "group", "encoding", "delimiter")
+    columns = {name: run.settings[name] for name in names}
     splits = kftune.data.read_splits(
         run.settings["data"],
         run.settings["test_data"],

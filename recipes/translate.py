@@ -67,7 +67,7 @@ def main(
         attention_dropout: on attention weights.
         label_smoothing: share of the probability that all tokens get alike.
         learning_rate: peak of Adam's; falls with the root of the steps.
-        warmup_steps: steps in which the rate rises.
+        warmup_steps: steps in which the rate rises, a quarter of all at most.
         max_tokens: tokens a step, both sides and padding included.
         epochs: the most epochs.
         decay_epochs: the last of them, in which the rate falls to 0.
@@ -89,6 +89,7 @@ def main(
     pairs["train"], _ = kftune.data.clean_pairs(
         pairs["train"], languages=(source, target)
     )
+    pairs["train"] = kftune.data.drop_overlap(pairs["train"], pairs["test"])
     may_differ = ["epochs", "decay_epochs", "patience"]
     kftune.training.open_run(out, settings, may_differ)
 
@@ -117,9 +118,10 @@ def main(
     )
     print(batches["train"])
     steps = len(batches["train"])
-    rate = kftune.training.InverseSquareRoot(
-        learning_rate, warmup_steps, steps * epochs, steps * min(decay_epochs, epochs)
-    )
+    # A small corpus has few steps: the rate must not rise until the end of them.
+    rise = max(1, min(warmup_steps, steps * epochs // 4))
+    fall = steps * min(decay_epochs, epochs)
+    rate = kftune.training.InverseSquareRoot(learning_rate, rise, steps * epochs, fall)
     kftune.training.compile_translation(task, rate, label_smoothing)
     seconds = fit(
         task,

@@ -25,6 +25,14 @@ def frozen_garbage():
     gc.freeze()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_keras_home(tmp_path_factory):
+    """What a reader keeps would hide a change of it from the next run."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     keras.utils.set_random_seed(7)

@@ -79,10 +79,10 @@ def chat_with(model, *, answer_tokens=48, temperature=0.0, seed=0, system=None):
     turns = [{"role": "system", "content": system}] if system else []
     for said in asked_lines("User: "):
         turns.append({"role": "user", "content": said})
-        _answer(task, turns, room)
+        _answer(task, turns, room, answer_tokens)
 
 
-def _answer(task, turns, room):
+def _answer(task, turns, room, answer_tokens):
     """Print the answer to the last turn, and add it; a turn that is too long goes."""
     from kftune.data import CHAT_MARKERS, chat_prompt
     from kftune.decoding import stream
@@ -96,7 +96,8 @@ def _answer(task, turns, room):
     print(CHAT_MARKERS["assistant"], end="", flush=True)
     pieces = []
     ends = [f"\n{marker}" for marker in CHAT_MARKERS.values()]
-    for piece in stream(task, prompt.text, stop_strings=ends):
+    longest = 1 + prompt.length + answer_tokens  # the first one starts a text
+    for piece in stream(task, prompt.text, max_length=longest, stop_strings=ends):
         print(piece, end="", flush=True)
         pieces.append(piece)
     print()

@@ -5,7 +5,12 @@ import itertools
 import json
 import sys
 
-from kftune.cli.line_output import on_one_line, open_output, warn_of_undecoded
+from kftune.cli.line_output import (
+    WHOLE,
+    on_one_line,
+    open_output,
+    warn_of_undecoded,
+)
 from kftune.cli.option_types import positive_int
 
 _LINES_AT_ONCE = 10_000
@@ -20,6 +25,8 @@ _SAMPLING = (
     ("seed", int, 0, "the same one gives the same texts"),
 )
 
+_RULES = {"repetition_penalty", "no_repeat_ngram_size"}  # a search has them, too
+
 
 def add_parser(commands):
     """Add the subcommand to an `argparse` subparsers object."""
@@ -33,7 +40,7 @@ def add_parser(commands):
     add = parser.add_argument
     add("files", nargs="*", help="UTF-8 text; .gz and .xz are unpacked")
     add("--model", required=True, help="folder or name of a GPT-2")
-    add("--output", metavar="FILE", help="written whole or not at all")
+    add("--output", metavar="FILE", help=WHOLE)
     add(
         "--jsonl",
         action="store_true",
@@ -44,7 +51,7 @@ def add_parser(commands):
     add("--num-beams", type=positive_int, help="a beam search, in place of sampling")
     for name, kind, default, what in _SAMPLING:
         option = f"--{name.replace('_', '-')}"
-        add(option, type=kind, default=default, help=f"{what} (default: {default})")
+        add(option, type=kind, help=f"{what} (default: {default})")
     add(
         "--stop",
         action="append",
@@ -84,13 +91,15 @@ def _load(arguments):
     from kftune.decoding import BeamSearch, Sampling
     from kftune.models import GPT2CausalLM
 
-    settings = {name: getattr(arguments, name) for name, *_ in _SAMPLING}
-    sampler = Sampling(**settings)
-    if arguments.num_beams is not None:
-        rules = ("repetition_penalty", "no_repeat_ngram_size")
-        sampler = BeamSearch(
-            arguments.num_beams, **{name: settings[name] for name in rules}
-        )
+    given = {name: getattr(arguments, name) for name, *_ in _SAMPLING}
+    given = {name: value for name, value in given.items() if value is not None}
+    if arguments.num_beams is None:
+        sampler = Sampling(**{name: d for name, _, d, _ in _SAMPLING} | given)
+    elif drawn := given.keys() - _RULES:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(drawn))
+        raise ValueError(f"Expected --num-beams or {options}, which draws at random.")
+    else:
+        sampler = BeamSearch(arguments.num_beams, **given)
     task = GPT2CausalLM.from_preset(arguments.model)
     task.compile(sampler=sampler)
     return task

@@ -7,6 +7,8 @@ from pathlib import Path
 from kftune.error_text import first_few
 from kftune.files import write_aside
 
+WHOLE = "written whole or not at all; with > FILE, what was done stays"
+
 
 @contextlib.contextmanager
 def open_output(path):

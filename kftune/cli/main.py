@@ -28,7 +28,8 @@ def main(argv=None):
 
     Returns:
         int, the exit status: 0 when the subcommand did its work, 1 when files or values
-        were not as expected, with a message on the standard error.
+        were not as expected, 130 when it was interrupted, both with a message on the
+        standard error.
     """
     parser = argparse.ArgumentParser(
         prog="kftune", description="Fine-tune text models with Keras 3."
@@ -40,6 +41,9 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     try:
         return arguments.run(arguments)
+    except KeyboardInterrupt:
+        print(f"kftune {arguments.command}: interrupted", file=sys.stderr)
+        return 130
     except _MISTAKES as error:
         print(f"kftune {arguments.command}: {error}", file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ import sys
 
 from kftune.cli.beam_option import add_num_beams, compile_search
 from kftune.cli.line_output import (
+    WHOLE,
     on_one_line,
     open_output,
     warn_of_lines,
@@ -27,7 +28,7 @@ def add_parser(commands):
     add = parser.add_argument
     add("files", nargs="*", help="UTF-8 text; .gz and .xz are unpacked")
     add("--model", required=True, help="folder or name of an encoder-decoder")
-    add("--output", metavar="FILE", help="written whole or not at all")
+    add("--output", metavar="FILE", help=WHOLE)
     add_num_beams(parser)
     add(
         "--n-best",

@@ -25,6 +25,7 @@ def read(
     group=None,
     column_names=None,
     encoding="utf-8",
+    delimiter=",",
     hub_config=None,
     hub_split="train",
     language=None,
@@ -57,6 +58,8 @@ def read(
         group: `str` or `None`. The column whose equal values must stay in one split.
         column_names: sequence of `str`. Names for a csv or tsv without a header line.
         encoding: `str`. Encoding of text files.
+        delimiter: `str` of one character. What stands between the fields of a csv, such
+            as `";"`.
         hub_config: `str` or `None`. Configuration of a hub dataset.
         hub_split: `str`. Split of a hub dataset, such as `"train"` or `"train[:10%]"`.
         language: `str` or `None`. Into which language a corpus of messages is
@@ -96,7 +99,8 @@ def read(
     elif len(files) == 2:
         dataset = _read_pair(files, encoding)
     else:
-        dataset = _read_file(files[0], label or "label", column_names, encoding)
+        tables = {"column_names": column_names, "delimiter": delimiter}
+        dataset = _read_file(files[0], label or "label", encoding, **tables)
     return _with_standard_names(
         dataset, {"text": text, "label": label, "group": group}, source
     )
@@ -136,7 +140,7 @@ def _is_hub_name(source):
     return bool(_HUB_NAME.fullmatch(source)) and not lost and not known
 
 
-def _read_file(path, label, column_names, encoding):
+def _read_file(path, label, encoding, *, column_names, delimiter):
     suffix = format_of(path)
     if suffix not in _FORMATS:
         raise ValueError(
@@ -155,9 +159,10 @@ def _read_file(path, label, column_names, encoding):
     if suffix in ROWS:
         return _read_rows(suffix, ROWS[suffix], path, encoding=encoding)
     names = None if column_names is None else list(column_names)
-    dataset = _read_rows(
-        suffix, TABLES[suffix], path, encoding=encoding, column_names=names
-    )
+    options = {"encoding": encoding, "column_names": names}
+    if suffix == ".csv":
+        options["delimiter"] = delimiter
+    dataset = _read_rows(suffix, TABLES[suffix], path, **options)
     return with_numbers(dataset, label)
 
 

@@ -17,7 +17,8 @@ def read_splits(source, test_source=None, *, seed=0, **columns):
         source: what `kftune.data.read` takes.
         test_source: the same, to test on; or `None`.
         seed: `int`, of the split.
-        **columns: `text`, `label` and `group` of `kftune.data.read`, for both.
+        **columns: `text`, `label`, `group`, `encoding` and `delimiter` of
+            `kftune.data.read`, for both.
 
     Returns:
         Dict of `"train"`, `"validation"` and `"test"` to `datasets.Dataset`.

@@ -18,7 +18,7 @@ _LONGEST_FIELD = 2**31 - 1
 _MISSING_LINE = (None, None)
 
 
-def read_csv(path, encoding="utf-8", column_names=None):
+def read_csv(path, encoding="utf-8", column_names=None, delimiter=","):
     r"""Yields the rows of a comma-separated file; all values are strings.
 
     Quoting is RFC 4180's: a field in `"` may hold commas, line ends and doubled `""`.
@@ -28,6 +28,7 @@ def read_csv(path, encoding="utf-8", column_names=None):
         path: `Path`.
         encoding: `str`.
         column_names: sequence of `str` for a file without a header line.
+        delimiter: `str` of one character, what stands between fields.
 
     Yields:
         Pairs of line number and row.
@@ -37,7 +38,8 @@ def read_csv(path, encoding="utf-8", column_names=None):
             there are columns.
     """
     lines = numbered_lines(path, encoding, newline="")
-    reader = csv.reader((line for _, line in lines), strict=True)
+    texts = (line for _, line in lines)
+    reader = csv.reader(texts, strict=True, delimiter=delimiter)
     with _long_fields():
         yield from _named(path, _csv_records(path, reader), column_names)
 
@@ -115,18 +117,28 @@ def read_parallel(source_path, target_path, encoding="utf-8"):
         Pairs of line number and row.
 
     Raises:
-        ValueError: if one file has more lines; the message has both counts.
+        ValueError: if one file has more lines; the message has both counts. Blank
+            lines at its end do not count.
     """
     source = numbered_lines(source_path, encoding)
     target = numbered_lines(target_path, encoding)
     lines = itertools.zip_longest(source, target, fillvalue=_MISSING_LINE)
     for (number, source_line), (target_number, target_line) in lines:
         if number is None or target_number is None:
+            longer, first = source, source_line
+            if number is None:
+                longer, first = target, target_line
+            surplus = [first, *(text for _, text in longer)]
+            if not "".join(surplus).strip():
+                return
             common = (number or target_number) - 1
+            counts = [common + len(surplus), common]
+            if number is None:
+                counts.reverse()
             raise ValueError(
                 "Expected parallel files with equally many lines. Received: "
-                f"{source_path} with {common + _rest(number, source)} lines, "
-                f"{target_path} with {common + _rest(target_number, target)} lines."
+                f"{source_path} with {counts[0]} lines, {target_path} with {counts[1]} "
+                "lines."
             )
         yield number, {"source": source_line, "target": target_line}
 
@@ -134,11 +146,6 @@ def read_parallel(source_path, target_path, encoding="utf-8"):
 # By the suffix: those with named columns in a header, and those without.
 TABLES = {".csv": read_csv, ".tsv": read_tsv}
 ROWS = {".jsonl": read_jsonl, ".ndjson": read_jsonl, ".txt": read_text}
-
-
-def _rest(number, lines):
-    """How many lines there are from `number` on; None stands for a file's end."""
-    return 0 if number is None else 1 + sum(1 for _ in lines)
 
 
 @contextlib.contextmanager
@@ -162,7 +169,8 @@ def _csv_records(path, reader):
     except csv.Error as error:
         raise ValueError(
             f"{path}, row that begins at line {begin}: expected quotes in pairs and a "
-            f"comma after a closing one. Received at line {reader.line_num}: {error}"
+            "delimiter after a closing one. Received at line "
+            f"{reader.line_num}: {error}"
         ) from None
 
 
@@ -174,6 +182,11 @@ def _named(path, records, column_names):
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"{path}: expected different column names. Twice: {twice}")
+    if len(names) == 1 and ";" in names[0]:
+        raise ValueError(
+            f"{path}: expected columns with commas between. Received: {names[0]!r}. "
+            "Pass delimiter=';'."
+        )
     for line, fields in records:
         if len(fields) != len(names):
             raise ValueError(

@@ -136,6 +136,29 @@ class TextClassifier(
         """
         return class_indices(as_arrays(y), self.head)
 
+    def fit(self, x=None, y=None, *args, class_weight=None, **kwargs):
+        """Trains the task, see `TaskInputs`.
+
+        Args:
+            x: as there, and so are the others.
+            y: labels, unless `x` gives them.
+            *args: as there.
+            class_weight: dict of class, an index or a label name, to the `float` by
+                which its losses are multiplied; classes that are not in it count once.
+            **kwargs: as there.
+
+        Returns:
+            `keras.callbacks.History`.
+
+        Raises:
+            ValueError: as there, or if a key of `class_weight` is no class.
+        """
+        if class_weight and not self.has_several_heads:
+            classes = class_indices(np.array(list(class_weight)), self.head)
+            weights = class_weight.values()
+            class_weight = dict(zip(map(int, classes), weights, strict=True))
+        return super().fit(x, y, *args, class_weight=class_weight, **kwargs)
+
     def preprocess_samples(self, x, y=None, sample_weight=None):
         """Tokenises a batch of strings, see `TaskInputs`; cuts what is padding in all.
 

@@ -2,10 +2,13 @@
 
 from kftune.data import PairBuckets, tokenize_pairs
 from kftune.models import into_language
+from kftune.training.full_rows import tell_full_rows
 
 
 def pair_batches(task, splits, *, target_language=None, **options):
     """Tokenises text pairs once and batches them by the lengths of both sides.
+
+    How many texts are longer than the model reads is printed.
 
     Args:
         task: `kftune.models.TransformerSeq2SeqLM` with a preprocessor.
@@ -35,6 +38,14 @@ def pair_batches(task, splits, *, target_language=None, **options):
         with into_language(preprocessor, sources, target_language) as told:
             pairs = rows.from_dict({"source": told, "target": targets})
             tokens = tokenize_pairs(pairs, preprocessor)
+        tell_full_rows(
+            name,
+            sources=(tokens["source_token_ids"], preprocessor.encoder_sequence_length),
+            targets=(
+                tokens["target_token_ids"],
+                preprocessor.decoder_sequence_length + 1,
+            ),
+        )
         return PairBuckets(
             tokens["source_token_ids"],
             tokens["target_token_ids"],

@@ -3,10 +3,13 @@
 import numpy as np
 
 from kftune.data import LengthBucketed
+from kftune.training.full_rows import tell_full_rows
 
 
 def split_batches(task, splits, *, label="label", **options):
     """Tokenises labelled texts once and batches them by length.
+
+    How many texts are longer than the model reads is printed.
 
     Args:
         task: task with a preprocessor, such as `kftune.models.TextClassifier`.
@@ -26,12 +29,12 @@ def split_batches(task, splits, *, label="label", **options):
     task.fit(batches["train"], validation_data=batches["validation"], shuffle=False)
     ```
     """
-    return {
-        name: LengthBucketed(
-            task.preprocessor.tokenize_rows(rows["text"]),
-            np.array(rows[label]),
-            shuffle=name == "train",
-            **options,
-        )
-        for name, rows in splits.items()
-    }
+    preprocessor = task.preprocessor
+
+    def batched(name, rows):
+        texts = preprocessor.tokenize_rows(rows["text"])
+        tell_full_rows(name, texts=(texts, preprocessor.sequence_length))
+        labels = np.array(rows[label])
+        return LengthBucketed(texts, labels, shuffle=name == "train", **options)
+
+    return {name: batched(name, rows) for name, rows in splits.items()}

@@ -34,7 +34,8 @@ def expected(folder, lines, system=None):
         prompt = chat_prompt(
             turns, max_length=ROOM, length=lambda x: len(task.preprocessor.tokenizer(x))
         )
-        text = task.generate(prompt.text, strip_prompt=True)
+        longest = 1 + prompt.length + 16
+        text = task.generate(prompt.text, longest, strip_prompt=True)
         text = re.split("\n(?:User|Assistant|System):", text)[0]
         printed += f"Assistant:{text}\n"
         turns.append({"role": "assistant", "content": text.strip()})

@@ -7,7 +7,7 @@ import pytest
 
 import kftune
 from kftune.cli.main import main
-from kftune.decoding import Sampling, generate_texts
+from kftune.decoding import BeamSearch, Sampling, generate_texts
 
 OPTIONS = {"temperature": 0.8, "top_p": 0.95, "seed": 3}
 ARGUMENTS = ["--max-new-tokens", "6", "--seed", "3"]
@@ -17,6 +17,12 @@ def run(capsysbinary, folder, *argv):
     status = main(["generate", "--model", str(folder), *ARGUMENTS, *map(str, argv)])
     out, err = capsysbinary.readouterr()
     return status, out.decode("utf-8"), err.decode("utf-8")
+
+
+def as_options(values):
+    """Options of the command line."""
+    pairs = ((f"--{name.replace('_', '-')}", value) for name, value in values.items())
+    return [part for pair in pairs for part in pair]
 
 
 def expected(folder, prompts, **options):
@@ -56,11 +62,33 @@ def test_json_lines_keep_what_they_have(monkeypatch, capsysbinary, folder):
 def test_options_reach_the_sampler(tmp_path, capsysbinary, folder):
     path = tmp_path / "prompts.txt"
     path.write_text("The film\n", "utf-8")
-    _, out, _ = run(capsysbinary, folder, path, "--temperature", "0", "--top-k", "4")
-    (text,) = expected(folder, ["The film"], temperature=0)
+    rules = {"repetition_penalty": 2.0, "no_repeat_ngram_size": 1}
+    chosen = {"temperature": 0.7, "top_k": 4, "min_p": 0.05, **rules}
+    (text,) = expected(folder, ["The film"], **chosen)
+    _, out, _ = run(capsysbinary, folder, path, *as_options(chosen))
     assert out == text.replace("\n", " ") + "\n"
-    _, beams, _ = run(capsysbinary, folder, path, "--num-beams", "3")
-    assert beams.strip()
+
+
+def test_a_search_takes_the_rules_and_no_chances(tmp_path, capsysbinary, folder):
+    path = tmp_path / "prompts.txt"
+    path.write_text("The film\n", "utf-8")
+    rules = {"num_beams": 3, "repetition_penalty": 2.0, "no_repeat_ngram_size": 1}
+    task = kftune.models.GPT2CausalLM.from_preset(folder)
+    task.compile(sampler=BeamSearch(**rules))
+    (text,) = generate_texts(task, ["The film"], max_new_tokens=6)
+    argv = ["generate", "--model", folder, "--max-new-tokens", 6, *as_options(rules)]
+    assert main([*map(str, argv), str(path)]) == 0
+    assert capsysbinary.readouterr().out.decode() == text.replace("\n", " ") + "\n"
+    status, _, err = run(capsysbinary, folder, path, *as_options(rules), "--top-k", 4)
+    assert status == 1 and "--num-beams or --seed, --top-k" in err
+
+
+def test_texts_end_before_a_stop_string(tmp_path, capsysbinary, folder):
+    path = tmp_path / "prompts.txt"
+    path.write_text("The film\n", "utf-8")
+    (text,) = expected(folder, ["The film"])
+    _, out, _ = run(capsysbinary, folder, path, "--stop", text[4:6])
+    assert out == text.split(text[4:6])[0].replace("\n", " ") + "\n"
 
 
 def test_a_file_is_written_whole(tmp_path, capsysbinary, folder):

@@ -165,3 +165,20 @@ def test_a_damaged_archive_is_named(write, name, content):
 def test_a_damaged_parquet_file_is_named(write, name):
     with pytest.raises(ValueError, match=rf"{name}: expected a whole parquet file"):
         read(write(name, b"PAR1 no parquet"))
+
+
+def test_blank_lines_at_the_end_of_one_file_do_not_count(write):
+    source, target = write("a.en", "one\ntwo\n\n \n"), write("a.de", "eins\nzwei\n")
+    for files in ([source, target], [target, source]):
+        assert len(read(files)) == 2
+    longer = write("b.en", "one\ntwo\n\nfour\n")
+    with pytest.raises(ValueError, match="b.en with 4 lines.*a.de with 2 lines"):
+        read([longer, target])
+
+
+def test_semicolons_between_fields(write):
+    path = write("a.csv", 'Betreff;Text\nA;"eins; zwei"\n')
+    with pytest.raises(ValueError, match="'Betreff;Text'. Pass delimiter=';'"):
+        read(path)
+    rows = read(path, text="Text", delimiter=";")
+    assert rows["text"][:] == ["eins; zwei"]

@@ -22,3 +22,4 @@ class TestAsKeras(keras_tests.MultiHeadAttentionTest):
 def test_hardly_any_of_them_is_skipped(skipped):
     """Runs last; what Keras skips by itself needs another device or version."""
     assert len(skipped) <= 3, skipped
+    assert sum(name.startswith("test_") for name in dir(TestAsKeras)) > 20

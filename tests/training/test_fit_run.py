@@ -104,7 +104,7 @@ def test_a_training_that_was_done_is_not_repeated(tmp_path):
 def test_overwriting_begins_anew(tmp_path):
     run(tmp_path, rate=0.1, epochs=1)
     with overwriting():
-        assert len(run(tmp_path, rate=0.2, epochs=2)[0]) == 2
+        assert run(tmp_path, rate=0.2, epochs=2)[1] == 2
     assert len(read_history(tmp_path)["loss"]) == 2
     close_run(tmp_path)
     assert not (tmp_path / "checkpoints").exists()

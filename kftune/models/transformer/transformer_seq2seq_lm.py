@@ -88,6 +88,20 @@ class TransformerSeq2SeqLM(
         # === Config ===
         self.decoding_settings = decoding_settings or DecodingSettings()
 
+    def compile(self, optimizer="auto", loss="auto", *, sampler="greedy", **kwargs):
+        """Configures training and generation.
+
+        Args:
+            optimizer: as in `LanguageModel.compile`, and so is `loss`.
+            loss: as there.
+            sampler: a name or a `keras_hub.samplers.Sampler`. By default a translation
+                or summary is the likeliest, token by token;
+                `kftune.decoding.BeamSearch.from_settings(task.decoding_settings)` is
+                the search that a checkpoint asks for.
+            **kwargs: as in `LanguageModel.compile`.
+        """
+        super().compile(optimizer=optimizer, loss=loss, sampler=sampler, **kwargs)
+
     def generate(
         self,
         inputs,

@@ -174,9 +174,10 @@ def test_transformers_loads_it(task, tmp_path):
     assert targets == [row[real].tolist() for row, real in zip(y, weight, strict=True)]
 
 
+@pytest.mark.parametrize("task", ["marian"], indirect=True)
 def test_transformers_wants_one_id_of_padding(task, french, tmp_path):
     new = with_new_target(task, french)
-    with pytest.raises(ValueError, match="Received: 289.*290 and 27 tokens|learned"):
+    with pytest.raises(ValueError, match="Received: 289.*290 and 27 tokens"):
         save_to_hugging_face(new, tmp_path / "hf")
     assert not (tmp_path / "hf").exists()
 
