@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from translation_files import needs_data
 
 from kftune.data import PairBuckets, read
 from kftune.models import TransformerSeq2SeqLMPreprocessor, train_marian_tokenizer
@@ -201,10 +202,7 @@ def test_too_few_pairs_for_a_batch_are_an_error():
 
 
 @pytest.mark.large
-@pytest.mark.skipif(
-    "KFTUNE_TEST_DATA" not in os.environ,
-    reason="KFTUNE_TEST_DATA names no folder with measurement data",
-)
+@needs_data
 @pytest.mark.parametrize("settings", [{"batch_size": 64}, {"max_tokens": 4096}])
 def test_padding_of_real_captions(settings):
     folder = Path(os.environ["KFTUNE_TEST_DATA"]) / "multi30k"

@@ -5,12 +5,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    keras.utils.set_random_seed(7)
-
-
 _SKIPPED = pytest.StashKey()
 
 
