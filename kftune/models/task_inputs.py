@@ -1,5 +1,7 @@
 """What a task's `fit`, `evaluate` and `predict` take: strings and ready batches."""
 
+import warnings
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -70,6 +72,7 @@ class TaskInputs:
             ValueError: if a dict of arrays has other keys, or if labels do not fit;
                 those of a `PyDataset` are checked if it has them as `known_labels`.
         """
+        _warn_of_rate_zero(self.optimizer)
         x, y, sample_weight = self._prepared(x, y, sample_weight)
         if validation_data is not None:
             validation_data = self._prepared_validation(validation_data)
@@ -164,6 +167,24 @@ class TaskInputs:
         check_features(inputs, self.feature_names)
         return super().call(inputs, training=training, mask=mask)
 
+    def get_compile_config(self):
+        """Tells how the task was compiled, and its sampler, for `keras.saving`."""
+        config = super().get_compile_config()
+        sampler = getattr(self, "sampler", None)
+        if config and sampler is not None:
+            config["sampler"] = keras.saving.serialize_keras_object(sampler)
+        return config
+
+    def compile_from_config(self, config):
+        """Compiles the task as it was, when `keras.saving.load_model` makes it.
+
+        Args:
+            config: dict of `get_compile_config`.
+        """
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built and self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
     def check_known_labels(self, batches):
         """Checks the labels that a dataset knows, as those of arrays are.
 
@@ -205,6 +226,20 @@ class TaskInputs:
         if isinstance(data, list) and all(isinstance(x, str | bytes) for x in data):
             return self._prepared(data)
         return self._prepared(*keras.utils.unpack_x_y_sample_weight(data))
+
+
+def _warn_of_rate_zero(optimizer):
+    """A schedule that has ended trains nothing more, and Keras says nothing."""
+    if optimizer is None or int(optimizer.iterations) == 0:
+        return
+    rate = getattr(optimizer, "learning_rate", None)
+    if rate is not None and float(rate) == 0:
+        warnings.warn(
+            f"The learning rate is 0 after {int(optimizer.iterations)} steps: its "
+            "schedule has ended, and nothing will be learnt. Compile the task again "
+            "to train on.",
+            stacklevel=3,
+        )
 
 
 def check_features(features, names):

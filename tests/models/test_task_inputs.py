@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from kftune.data import LengthBucketed
+from kftune.decoding import BeamSearch
 from kftune.models import (
     DenseHead,
     GPT2Backbone,
@@ -233,3 +234,34 @@ def test_classes_are_weighed_by_their_names(gpt2_backbone, gpt2_tokenizer, quick
     assert np.abs(trained[2] - trained[0]).max() > 1e-3
     with pytest.raises(ValueError, match="Received.*fine"):
         task.fit(TEXTS, LABELS, class_weight={"fine": 2.0}, verbose=0)
+
+
+def test_a_saved_model_goes_on_as_it_was_compiled(task, tmp_path):
+    task.compile(keras.optimizers.Adam(0.01), jit_compile=False)
+    task.fit(TEXTS, LABELS, shuffle=False, verbose=0)
+    task.save(tmp_path / "task.keras")
+    loaded = keras.saving.load_model(tmp_path / "task.keras")
+    assert float(loaded.optimizer.learning_rate) == pytest.approx(0.01)
+    for each in (task, loaded):
+        each.fit(TEXTS, LABELS, shuffle=False, verbose=0)
+    assert int(loaded.optimizer.iterations) == 2
+    for expected, received in zip(
+        task.get_weights(), loaded.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(received, expected, atol=1e-6)
+
+
+def test_a_saved_language_model_has_its_sampler(gpt2_lm, tmp_path, quick):
+    gpt2_lm.compile("sgd", sampler=BeamSearch(3, length_penalty=0.5), **quick)
+    gpt2_lm.save(tmp_path / "lm.keras")
+    loaded = keras.saving.load_model(tmp_path / "lm.keras")
+    assert isinstance(loaded.sampler, BeamSearch)
+    assert loaded.sampler.get_config() == gpt2_lm.sampler.get_config()
+
+
+def test_a_rate_that_has_fallen_to_zero_is_told(task, quick):
+    schedule = keras.optimizers.schedules.PolynomialDecay(0.1, 1, 0.0)
+    task.compile(keras.optimizers.SGD(schedule), **quick)
+    task.fit(TEXTS, LABELS, verbose=0)
+    with pytest.warns(UserWarning, match="learning rate is 0 after 1 steps"):
+        task.fit(TEXTS, LABELS, verbose=0)
