@@ -81,6 +81,8 @@ def clean(dataset, *, columns=None, label="label", max_chars=20_000):
     for index, (before, row) in enumerate(pairs):
         texts = [row[name] or "" for name in columns]
         value = row.get(label)
+        if isinstance(value, str):
+            value = value.strip()  # as encode_labels has it
         counts["mended"] += any(before[name] != row[name] for name in columns)
         fault = _fault(texts, max_chars)
         if label and is_missing(value, feature):

@@ -172,3 +172,11 @@ def test_more_rows_than_one_batch():
     rows, report = clean(rows_of(texts))
     assert rows["text"][:] == texts[:3000]
     assert report.duplicate == 1000
+
+
+def test_labels_that_differ_by_white_space_agree():
+    rows, report = clean(
+        rows_of(["a bill", "a bill", "b"], label=["Cash", "Cash ", "x"])
+    )
+    assert report == CleaningReport(rows_before=3, duplicate=1)
+    assert rows["text"][:] == ["a bill", "b"]
