@@ -145,7 +145,7 @@ def make_pairs(task, splits, answer_tokens):
                 rows["turns"],
                 every_answer=True,
                 max_length=preprocessor.sequence_length - 1,
-                length=lambda text: len(preprocessor.tokenizer(text)),
+                length=preprocessor.count_tokens,
                 answer_length=answer_tokens if name == "test" else None,
             )
         )
@@ -159,7 +159,7 @@ def score_answers(task, pairs, number, answer_tokens, path):
     test = {name: rows[:number] for name, rows in test.items()}
     references = [text.strip() for text in test["answer"]]
     answers = kftune.decoding.generate_texts(
-        task, test["prompt"], max_new_tokens=answer_tokens
+        task, test["prompt"], max_new_tokens=answer_tokens, long_prompts="window"
     )
     nearest = kftune.evaluation.translation_memory(
         train["prompt"], train["answer"], test["prompt"]

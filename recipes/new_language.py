@@ -70,7 +70,11 @@ def main(
     """
     settings = dict(locals())
     kftune.training.use_compilation_cache()
-    splits = read_splits(train, validation, test, language, seed)
+    splits = kftune.data.read_pair_splits(
+        train, validation, test, language=language, seed=seed, keep_identical=True
+    )
+    for name in ("validation", "test"):  # now, not after hours of training
+        kftune.evaluation.check_references(splits[name]["target"])
     tests = {"test": splits.pop("test")}
     targets = splits["train"]["target"]
     tokenizer = kftune.models.train_marian_tokenizer(targets, targets, vocabulary_size)
@@ -104,21 +108,6 @@ def main(
         table=table,
     )
     print(f"Written to {out}: results.json, test.tsv, and a model/ in each folder")
-
-
-def read_splits(train, validation, test, language, seed):
-    """Read and clean; split off what has no file. No text stands in two parts."""
-    rows, _ = kftune.data.clean_pairs(
-        kftune.data.read_pairs(train, language=language), keep_identical=True
-    )
-    given = {"validation": validation, "test": test}
-    given = {name: kftune.data.read(file) for name, file in given.items() if file}
-    for part in given.values():
-        # Blank references end the run now and not hours later.
-        kftune.evaluation.check_references(part["target"])
-        rows = kftune.data.drop_overlap(rows, part)
-    shares = {name: 0 if name in given else 0.1 for name in ("validation", "test")}
-    return {**kftune.data.split(rows, **shares, seed=seed), **given}
 
 
 def train_system(options, folder, tokenizer, splits, tests):

@@ -71,6 +71,7 @@ def main(
     started = time.perf_counter()
     kftune.training.use_compilation_cache()
     detect("", languages)  # a language that nobody knows ends the run now
+    asked = read_questions(questions, language, languages)
     desk = open_desk(settings)
     splits = read_rows(classifier, test_questions)
     kftune.training.open_run(out, settings)
@@ -88,9 +89,8 @@ def main(
     kftune.evaluation.plot_coverage(curves, chosen.threshold, out / "coverage.png")
     desk.threshold = chosen.threshold
     if questions:
-        lines = [line for line in kftune.data.read(questions)["text"] if line.strip()]
-        spoken = [language or detect(line, languages) for line in lines]
-        rows = [vars(made) for made in desk.answer(lines, spoken)]
+        spoken = [language or detect(line, languages) for line in asked]
+        rows = [vars(made) for made in desk.answer(asked, spoken)]
         with write_aside(out / "answers.jsonl") as aside:
             datasets.Dataset.from_list(rows).to_json(aside, force_ascii=False)
         print(f"Written to {out}: answers.jsonl")
@@ -106,6 +106,14 @@ def main(
     print(f"Written to {out}: results.json, coverage.png")
 
 
+def read_questions(questions, language, languages):
+    """The lines of a file that are not blank, and whether their language is known."""
+    if language is not None and language not in languages:
+        raise ValueError(f"Expected a language of {languages}. Received: {language}")
+    rows = kftune.data.read(questions)["text"] if questions else ()
+    return [line for line in rows if line.strip()]
+
+
 def open_desk(settings, jit_compile="auto"):
     """Load the models and the answers."""
     folder = Path(settings["classifier"]) / "model"
@@ -117,7 +125,7 @@ def open_desk(settings, jit_compile="auto"):
         )
     answers = {}
     for row in kftune.data.read(settings["answers"]) if settings["answers"] else ():
-        answers.setdefault(row["language"], {})[row["intent"]] = row["answer"]
+        answers.setdefault(row["language"], {})[row["intent"] or ""] = row["answer"]
     translator = kftune.models.TransformerSeq2SeqLM.from_preset(settings["translator"])
     search = kftune.decoding.BeamSearch(settings["num_beams"])
     translator.compile(sampler=search, jit_compile=jit_compile)

@@ -67,7 +67,7 @@ def chat_with(model, *, answer_tokens=48, temperature=0.0, seed=0, system=None):
     from kftune.training import choose_jit_compile
 
     task = GPT2CausalLM.from_preset(str(model))
-    room = task.preprocessor.sequence_length - 1 - answer_tokens
+    room = task.preprocessor.sequence_length - 1 - answer_tokens  # 1 starts a text
     if room < 1:
         raise ValueError(
             "Expected fewer answer_tokens than the model reads, "
@@ -87,17 +87,19 @@ def _answer(task, turns, room, answer_tokens):
     from kftune.data import CHAT_MARKERS, chat_prompt
     from kftune.decoding import stream
 
-    tokenizer = task.preprocessor.tokenizer
-    prompt = chat_prompt(turns, max_length=room, length=lambda x: len(tokenizer(x)))
+    count = task.preprocessor.count_tokens
+    prompt = chat_prompt(turns, max_length=room, length=count)
     if prompt.length > room:
         print(f"Expected at most {room} tokens. Received: {prompt.length}. Say less.")
         turns.pop()
         return
+    first = sum(turn["role"] == "system" for turn in turns)  # those stay
+    del turns[first : first + prompt.dropped]
     print(CHAT_MARKERS["assistant"], end="", flush=True)
     pieces = []
     ends = [f"\n{marker}" for marker in CHAT_MARKERS.values()]
-    longest = 1 + prompt.length + answer_tokens  # the first one starts a text
-    for piece in stream(task, prompt.text, max_length=longest, stop_strings=ends):
+    limits = {"max_new_tokens": answer_tokens, "stop_strings": ends}
+    for piece in stream(task, prompt.text, **limits):
         print(piece, end="", flush=True)
         pieces.append(piece)
     print()

@@ -2,6 +2,7 @@
 
 from kftune.cli.beam_option import add_num_beams, compile_search
 from kftune.cli.option_types import positive_int
+from kftune.cli.source_language_option import add_source_language, set_source_language
 
 # How each format is written, and of which tasks: the names in kftune.
 _HAND_OFFS = {
@@ -26,6 +27,7 @@ def add_parser(commands):
     add("--to", choices=["saved_model", *_HAND_OFFS], default="saved_model")
     served = parser.add_argument_group("for --to saved_model")
     add_num_beams(served)
+    add_source_language(served)
     add = served.add_argument
     add(
         "--target-language", metavar="CODE", help="such as de, if the model has several"
@@ -56,6 +58,7 @@ def _saved_model(task, arguments):
     from kftune.export import export_saved_model
     from kftune.models import TextClassifier
 
+    set_source_language(task, arguments.source_language)
     if not isinstance(task, TextClassifier):
         compile_search(task, arguments.num_beams)
     elif arguments.num_beams is not None:
@@ -86,9 +89,10 @@ def _hand_off(task, arguments):
 
 
 def _check_options(arguments):
+    names = ("num_beams", "source_language", "target_language")
     given = [
         f"--{name.replace('_', '-')}"
-        for name in ("num_beams", "target_language", "version", "xla", "no_warmup")
+        for name in (*names, "version", "xla", "no_warmup")
         if getattr(arguments, name)
     ]
     if given:

@@ -4,6 +4,7 @@ import argparse
 import itertools
 import json
 import sys
+from pathlib import Path
 
 from kftune.cli.line_output import (
     WHOLE,
@@ -12,9 +13,10 @@ from kftune.cli.line_output import (
     warn_of_undecoded,
 )
 from kftune.cli.option_types import positive_int
+from kftune.error_text import shortened
 
 _LINES_AT_ONCE = 10_000
-_PROMPT, _COMPLETION = "prompt", "completion"
+_PROMPT = "prompt"
 _SAMPLING = (
     ("temperature", float, 0.8, "0 for the likeliest tokens"),
     ("top_k", int, 0, "draw among so many of the likeliest tokens; 0: all"),
@@ -45,7 +47,13 @@ def add_parser(commands):
         "--jsonl",
         action="store_true",
         help=f'a JSON object a line: its "{_PROMPT}" is read, and it is written with '
-        f'"{_COMPLETION}" added',
+        "the text added",
+    )
+    add(
+        "--completion-key",
+        default="completion",
+        metavar="KEY",
+        help='under which --jsonl adds the text (default: "completion")',
     )
     add("--max-new-tokens", type=positive_int, default=64)
     add("--num-beams", type=positive_int, help="a beam search, in place of sampling")
@@ -77,6 +85,12 @@ def run(arguments: argparse.Namespace):
     numbered = enumerate(lines, start=1)
     with open_output(arguments.output) as output:
         task = _load(arguments)
+        # A line at the end that is wrong is not to cost what came before; what is no
+        # file can be read once only.
+        if all(Path(path).is_file() for path in lines.paths):
+            checked = enumerate(InputLines(arguments.files), start=1)
+            while chunk := list(itertools.islice(checked, _LINES_AT_ONCE)):
+                _check(task, chunk, arguments)
         while chunk := list(itertools.islice(numbered, _LINES_AT_ONCE)):
             for line in _completed(task, chunk, arguments):
                 # JSON can hold half a character, which UTF-8 cannot.
@@ -105,11 +119,33 @@ def _load(arguments):
     return task
 
 
+def _check(task, chunk, arguments):
+    """Raises for a line that cannot be gone on with."""
+    from kftune.decoding.generate_texts import check_prompts
+
+    check_prompts(task, **_asked(_objects(chunk, arguments), arguments))
+
+
+def _objects(chunk, arguments):
+    """A dict with the prompt of each numbered line that is not blank."""
+    return {n: _parsed(n, line, arguments) for n, line in chunk if line.strip()}
+
+
+def _asked(objects, arguments):
+    """The prompts, what errors call them, and how long they may be."""
+    return {
+        "prompts": [each[_PROMPT] for each in objects.values()],
+        "names": [f"line {number}" for number in objects],
+        "max_new_tokens": arguments.max_new_tokens,
+        "long_prompts": arguments.long_prompts,
+    }
+
+
 def _completed(task, chunk, arguments):
     """Output lines of numbered input lines."""
     from kftune.decoding import generate_texts
 
-    objects = [_parsed(n, line, arguments.jsonl) for n, line in chunk if line.strip()]
+    objects = _objects(chunk, arguments)
     first, last = chunk[0][0], chunk[-1][0]
 
     def report(done):
@@ -117,29 +153,25 @@ def _completed(task, chunk, arguments):
 
     texts = generate_texts(
         task,
-        [each[_PROMPT] for each in objects],
-        max_new_tokens=arguments.max_new_tokens,
+        **_asked(objects, arguments),
         stop_strings=arguments.stop,
-        long_prompts=arguments.long_prompts,
         batch_tokens=arguments.batch_tokens,
         on_batch=report,
-        names=[f"line {number}" for number, line in chunk if line.strip()],
     )
-    results = zip(objects, texts, strict=True)
-    for _, line in chunk:
-        if not line.strip():
+    by_number = dict(zip(objects, texts, strict=True))
+    for number, _ in chunk:
+        if number not in objects:
             yield ""
-            continue
-        parsed, text = next(results)
-        if arguments.jsonl:
-            yield json.dumps({**parsed, _COMPLETION: text}, ensure_ascii=False)
+        elif arguments.jsonl:
+            made = {arguments.completion_key: by_number[number]}
+            yield json.dumps({**objects[number], **made}, ensure_ascii=False)
         else:
-            yield on_one_line(text)
+            yield on_one_line(by_number[number])
 
 
-def _parsed(number, line, is_json):
+def _parsed(number, line, arguments):
     """A dict with the prompt of a line."""
-    if not is_json:
+    if not arguments.jsonl:
         return {_PROMPT: line}
     try:
         parsed = json.loads(line)
@@ -151,5 +183,11 @@ def _parsed(number, line, is_json):
         raise ValueError(
             f'Expected a JSON object with a "{_PROMPT}", a string, in line {number}. '
             f"Received: {line[:80]}"
+        )
+    if arguments.completion_key in parsed:
+        raise ValueError(
+            f"Expected no {arguments.completion_key!r} in line {number}, where the "
+            "text is to go. Pass another --completion-key. "
+            f"Received: {shortened(line)}"
         )
     return parsed

@@ -13,6 +13,7 @@ from kftune.cli.line_output import (
     warn_of_undecoded,
 )
 from kftune.cli.option_types import positive_int
+from kftune.cli.source_language_option import add_source_language, set_source_language
 
 _LINES_AT_ONCE = 10_000
 
@@ -43,6 +44,7 @@ def add_parser(commands):
         help="of the sources of a batch",
     )
     add("--max-length", type=positive_int, help="tokens of a translation at most")
+    add_source_language(parser)
     add(
         "--target-language", metavar="CODE", help="such as de, if the model has several"
     )
@@ -72,6 +74,7 @@ def _load(arguments):
     from kftune.models import TransformerSeq2SeqLM
 
     task = TransformerSeq2SeqLM.from_preset(arguments.model)
+    set_source_language(task, arguments.source_language)
     compile_search(task, arguments.num_beams)
     return task
 

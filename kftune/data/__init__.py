@@ -25,6 +25,7 @@ from kftune.data.pretraining_corpus import (
 )
 from kftune.data.read import read
 from kftune.data.read_chats import read_chats
+from kftune.data.read_pair_splits import read_pair_splits
 from kftune.data.read_pairs import read_pairs
 from kftune.data.read_splits import read_splits
 from kftune.data.split import split
@@ -67,6 +68,7 @@ __all__ = [
     "prompted_by_label",
     "read",
     "read_chats",
+    "read_pair_splits",
     "read_pairs",
     "read_pretraining_corpora",
     "read_splits",

@@ -2,7 +2,7 @@
 
 import datasets
 
-from kftune.data.chat_prompt import chat_prompt
+from kftune.data.chat_prompt import CHAT_MARKERS, chat_prompt
 from kftune.data.read import read
 from kftune.error_text import first_few, shortened
 
@@ -50,7 +50,8 @@ def read_chats(source, *, column="turns", speakers=SPEAKERS):
         )
         raise ValueError(
             "Expected turns as pairs of a speaker, one of "
-            f"{list(speakers)}, and a text, or as dicts of role and content. "
+            f"{list(speakers)}, and a text, or as dicts of a role, one of "
+            f"{list(CHAT_MARKERS)}, and a content. "
             f"Received: {shown}"
         )
     texts = [chat_prompt(turns).text for turns in chats]
@@ -60,7 +61,7 @@ def read_chats(source, *, column="turns", speakers=SPEAKERS):
 def _turn(turn, speakers):
     """A turn as a dict; None if it is none."""
     match turn:
-        case {"role": str(role), "content": str(content)}:
+        case {"role": str(role), "content": str(content)} if role in CHAT_MARKERS:
             return {"role": role, "content": content}
         case [str(speaker), str(content)] if speaker in speakers:
             return {"role": speakers[speaker], "content": content}

@@ -13,6 +13,7 @@ from kftune.decoding.gather_beams import gather_beams
 from kftune.decoding.logits_rules import LogitsRules
 from kftune.decoding.running_beams import first_beams, with_own_place
 from kftune.decoding.score_penalties import coverage_penalty, length_divisors
+from kftune.decoding.token_bans import penalise_repetition
 
 
 class BeamLoop:
@@ -142,6 +143,13 @@ class BeamLoop:
             covered = ops.where(is_given[:, :, None], 0.0, covered)
             running = running._replace(coverage=running.coverage + covered)
         logits = ops.cast(self.model.backbone.logits(hidden), "float32")
+        if self.settings.penalises_logits:
+            logits = penalise_repetition(
+                logits,
+                running.token_ids,
+                position + 1,
+                self.settings.repetition_penalty,
+            )
         return running, ops.log_softmax(logits, axis=-1), state
 
     def _penalised(self, candidates, running, index):

@@ -61,7 +61,8 @@ class BeamSearch(keras_hub.samplers.Sampler):
         renormalize_logits: `bool`. True: probabilities of what the rules leave add up
             to 1 again.
         repetition_penalty: `float`. Multiplies the log-probabilities of tokens that the
-            row has already. 1: no such rule.
+            row has already; with one beam, divides their logits above 0 and multiplies
+            those below, as transformers does. 1: no such rule.
         wu_length_penalty: `float` or `None`. alpha of Wu et al.: sums are divided by
             ((5 + n) / 6)^alpha in place of n^`length_penalty`.
         wu_coverage_penalty: `float`. beta of Wu et al.: a finished beam gets beta·Σ

@@ -61,6 +61,14 @@ class BeamSettings:
         return self.early_stopping is True or self.num_beams == 1
 
     @property
+    def penalises_logits(self):
+        """`bool`: whether repetition is penalised as in a greedy search, not a beam's.
+
+        transformers takes logits there, of which positive ones are divided.
+        """
+        return self.num_beams == 1 and self.repetition_penalty != 1.0
+
+    @property
     def looks_ahead(self):
         """`bool`: whether a beam may be best as long as its row has room."""
         penalty = self.wu_length_penalty

@@ -5,7 +5,7 @@ from keras import ops
 
 from kftune.decoding.length_batches import length_batches
 from kftune.decoding.text_pieces import TextPieces
-from kftune.error_text import first_few
+from kftune.error_text import first_few, shortened
 from kftune.models.n_best import best_of, own_stop_token_ids
 from kftune.models.prompts import ROW_LENGTHS
 from kftune.models.rounded_length import rounded_length
@@ -36,8 +36,8 @@ def generate_texts(
             sampler to use.
         prompts: sequence of N str.
         max_new_tokens: int from 1. Tokens of a text at most.
-        stop_strings: sequence of str. A text ends before the first of them; it is cut
-            there, as its batch goes on.
+        stop_strings: str, or sequence of str. A text ends before the first of them; it
+            is cut there, as its batch goes on.
         long_prompts: what to do with prompts that leave no room for `max_new_tokens`
             among the positions of the model: `"error"`; or `"window"`, which reads
             their last tokens alone.
@@ -51,9 +51,9 @@ def generate_texts(
         List of N str, without the prompts.
 
     Raises:
-        TypeError: if the task does not go on with prompts.
+        TypeError: if the task does not go on with prompts, or if they are one str.
         ValueError: if prompts are too long or have no token; names them. If a number or
-            `long_prompts` is not as expected.
+            `long_prompts` is not as expected, or a stop string empty.
 
     Example:
     ```python
@@ -62,6 +62,7 @@ def generate_texts(
     generate_texts(task, ["The film", "A comedy that"], stop_strings=["."])
     ```
     """
+    stops = TextPieces(stop_strings).stop_strings  # refuses an empty one
     room = _room(task, max_new_tokens, long_prompts)
     rows = _fitting(task.preprocessor, prompts, room, long_prompts, names)
     texts, done = [None] * len(rows), 0
@@ -72,11 +73,29 @@ def generate_texts(
         filled = batch + batch[-1:] * (count - len(batch))
         outputs = _generated(task, filled, length, max_new_tokens)
         for index, text in zip(indices, outputs, strict=False):
-            texts[index] = TextPieces(stop_strings).grow(text, is_last=True)
+            texts[index] = TextPieces(stops).grow(text, is_last=True)
         done += len(indices)
         if on_batch:
             on_batch(done)
     return texts
+
+
+def check_prompts(task, prompts, *, max_new_tokens, long_prompts="error", names=None):
+    """Checks that prompts can be gone on with, before hours are spent on others.
+
+    Args:
+        task: as in `generate_texts`, and so are the others.
+        prompts: sequence of N `str`.
+        max_new_tokens: `int`.
+        long_prompts: `str`.
+        names: sequence of N `str`, or `None`.
+
+    Raises:
+        TypeError: as `generate_texts`.
+        ValueError: as `generate_texts`.
+    """
+    room = _room(task, max_new_tokens, long_prompts)
+    _fitting(task.preprocessor, prompts, room, long_prompts, names)
 
 
 def _room(task, max_new_tokens, long_prompts):
@@ -99,6 +118,10 @@ def _room(task, max_new_tokens, long_prompts):
 
 def _fitting(preprocessor, prompts, room, long_prompts, names):
     """Tokens of prompts that leave room for what follows."""
+    if isinstance(prompts, str):
+        raise TypeError(
+            f"Expected a sequence of prompts. Received: a str, {shortened(prompts)}"
+        )
     rows = preprocessor.prompt_rows(list(prompts))
     if names is None:
         names = [f"index {index}" for index in range(len(rows))]

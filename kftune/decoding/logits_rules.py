@@ -47,8 +47,9 @@ class LogitsRules:
         Returns:
             `LogitsRules`.
         """
+        penalty = 1.0 if settings.penalises_logits else settings.repetition_penalty
         return cls(
-            repetition_penalty=settings.repetition_penalty,
+            repetition_penalty=penalty,
             no_repeat_ngram_size=settings.no_repeat_ngram_size,
             bad_words_ids=bad_words(settings.bad_words_ids, model),
             min_length=settings.min_length,

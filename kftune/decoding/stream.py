@@ -1,5 +1,7 @@
 """Text as it is generated."""
 
+import itertools
+
 import numpy as np
 
 from kftune.decoding.text_pieces import TextPieces
@@ -7,7 +9,7 @@ from kftune.models.n_best import own_stop_token_ids
 from kftune.models.next_token import generated_tokens
 
 
-def stream(task, prompt, *, max_length=None, stop_strings=()):
+def stream(task, prompt, *, max_length=None, max_new_tokens=None, stop_strings=()):
     """Generates a text and gives it piece by piece, as soon as it is certain.
 
     The pieces together are the text of `task.generate` with `strip_prompt`, up to the
@@ -19,15 +21,18 @@ def stream(task, prompt, *, max_length=None, stop_strings=()):
             that takes one token at a time, such as `kftune.decoding.Sampling`.
         prompt: str; the source text for an encoder-decoder.
         max_length: int. Tokens of the generated row at most, prompt included; by
-            default the preprocessor's length.
-        stop_strings: sequence of str. The text ends before the first of them.
+            default the preprocessor's length. Another one is compiled anew.
+        max_new_tokens: int. Tokens that are generated at most; `None` for no limit but
+            `max_length`.
+        stop_strings: str, or sequence of str. The text ends before the first of them.
 
     Yields:
         str, never empty.
 
     Raises:
         TypeError: if the prompt is not one string, or if the sampler is a search.
-        ValueError: if the prompt has no token or is too long.
+        ValueError: if the prompt has no token or is too long, or if a stop string is
+            empty.
 
     Example:
     ```python
@@ -43,9 +48,10 @@ def stream(task, prompt, *, max_length=None, stop_strings=()):
             "kftune.decoding.generate_texts takes many."
         )
     ids = []
-    inputs = task.preprocessor.generate_preprocess([prompt], sequence_length=max_length)
     pieces = TextPieces(stop_strings)
-    for token in generated_tokens(task, inputs, own_stop_token_ids(task)):
+    inputs = task.preprocessor.generate_preprocess([prompt], sequence_length=max_length)
+    tokens = generated_tokens(task, inputs, own_stop_token_ids(task))
+    for token in itertools.islice(tokens, max_new_tokens):
         ids.append(token)
         if piece := pieces.grow(text_of(task, ids)):
             yield piece

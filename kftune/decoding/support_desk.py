@@ -1,5 +1,6 @@
 """Questions in several languages, answered by a classifier of one."""
 
+import contextlib
 import dataclasses
 
 import keras
@@ -147,12 +148,10 @@ class SupportDesk:
             if pair[0] != pair[1]:
                 groups.setdefault(pair, []).append(place)
         for (source, target), places in sorted(groups.items()):
-            tokenizer = self.translator.preprocessor.tokenizer
-            if hasattr(tokenizer, "source_language"):  # M2M100 and NLLB ask for it
-                tokenizer.source_language = source
             options = {"target_language": target, "max_length": self.max_length}
             sources = [results[place] for place in places]
-            translations = translate_texts(self.translator, sources, **options)
+            with _source_language(self.translator.preprocessor.tokenizer, source):
+                translations = translate_texts(self.translator, sources, **options)
             for place, translation in zip(places, translations, strict=True):
                 results[place] = translation
         return results
@@ -165,3 +164,17 @@ class SupportDesk:
         if intent == REFUSAL:
             return _UNSURE, self.language
         return f"Your question is about: {intent.replace('_', ' ')}.", self.language
+
+
+@contextlib.contextmanager
+def _source_language(tokenizer, code):
+    """Tells a tokenizer of M2M100 or NLLB, which asks for it, the source's language."""
+    if not hasattr(tokenizer, "source_language"):
+        yield
+        return
+    before = tokenizer.source_language
+    tokenizer.source_language = code
+    try:
+        yield
+    finally:
+        tokenizer.source_language = before

@@ -10,10 +10,13 @@ class TextPieces:
     stop string.
 
     Args:
-        stop_strings: sequence of str. The text ends before the first of them.
+        stop_strings: str, or sequence of str. The text ends before the first of them.
 
     Attributes:
         is_done: bool, whether a stop string was found.
+
+    Raises:
+        ValueError: if a stop string is empty.
 
     Example:
     ```python
@@ -24,7 +27,14 @@ class TextPieces:
     """
 
     def __init__(self, stop_strings=()):
+        if isinstance(stop_strings, str):
+            stop_strings = [stop_strings]
         self.stop_strings = tuple(stop_strings)
+        if "" in self.stop_strings:
+            raise ValueError(
+                "Expected stop strings of a character or more. Received: "
+                f"{list(self.stop_strings)}"
+            )
         self.is_done = False
         self._given = 0
 

@@ -144,15 +144,18 @@ class _Chunks:
             right = ops.cast(right, "float32")
             sums = sums + ops.sum(weights * ops.stack([losses, right]), axis=-1)
             if with_gradient:
+                # Weights of 1 at most: float16 has room for little else.
+                scale = ops.max(ops.abs(weights))
                 gradient = token_crossentropy_gradient(
-                    probabilities, labels, smoothing, weights
+                    probabilities, labels, smoothing, ops.divide_no_nan(weights, scale)
                 )
                 gradient = ops.cast(gradient, table.dtype)
-                of_inputs = ops.cast(ops.matmul(gradient, table), "float32")
+                of_inputs = scale * ops.cast(ops.matmul(gradient, table), "float32")
                 rows = ops.scatter_update(rows, places[:, None], of_inputs)
                 if trains_table:
                     more = ops.matmul(ops.transpose(gradient), inputs)
-                    table_gradient = [table_gradient[0] + ops.cast(more, "float32")]
+                    more = scale * ops.cast(more, "float32")
+                    table_gradient = [table_gradient[0] + more]
             return start + self.size, sums, rows, *table_gradient
 
         # The states of a chunk become their gradients in their place: the next chunk

@@ -5,6 +5,7 @@ import warnings
 from dataclasses import dataclass
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from kftune.layers import SmoothedCrossentropy, chunked_crossentropy
@@ -184,8 +185,11 @@ class OutputLoss:
 
 def _output_loss(loss, metrics, weighted_metrics):
     """`OutputLoss` that does what Keras would do with logits, or `None`."""
-    known = SmoothedCrossentropy | keras.losses.SparseCategoricalCrossentropy
-    if metrics or not isinstance(loss, known) or loss.reduction not in _REDUCTIONS:
+    if keras.backend.backend() == "tensorflow" and _replicas() > 1:
+        return None  # Keras divides its own losses among replicas
+    # A subclass may compute anything.
+    known = SmoothedCrossentropy, keras.losses.SparseCategoricalCrossentropy
+    if metrics or type(loss) not in known or loss.reduction not in _REDUCTIONS:
         return None
     config = loss.get_config()
     if not config.get("from_logits", True) or config.get("ignore_class") is not None:
@@ -199,6 +203,10 @@ def _output_loss(loss, metrics, weighted_metrics):
         return None
     smoothing = config.get("label_smoothing", 0.0)
     return OutputLoss(smoothing, loss.reduction, next(iter(accuracies), None))
+
+
+def _replicas():
+    return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def _output_table(embedding):

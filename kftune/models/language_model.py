@@ -193,7 +193,7 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
 
         token_ids = self.sampler(
             next=next_logits,
-            prompt=token_ids,
+            prompt=_without_stops(token_ids, mask, stop_token_ids),
             cache=state,
             index=index,
             mask=mask,
@@ -316,6 +316,16 @@ def _lengthened(hidden, length):
     """Pads states with zeros on the right."""
     missing = length - ops.shape(hidden)[1]
     return ops.pad(hidden, ((0, 0), (0, missing), (0, 0)))
+
+
+def _without_stops(token_ids, mask, stop_token_ids):
+    """Padding by a token that ends no row: KerasHub's samplers look at padding, too."""
+    stops = {int(token_id) for token_id in stop_token_ids or ()}
+    free = next(token_id for token_id in range(len(stops) + 1) if token_id not in stops)
+    for token_id in sorted(stops):
+        is_padding = ops.logical_and(ops.equal(token_ids, token_id), ~mask)
+        token_ids = ops.where(is_padding, ops.cast(free, token_ids.dtype), token_ids)
+    return token_ids
 
 
 def _before_stop(token_ids, prompt_mask, stop_token_ids):

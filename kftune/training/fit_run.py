@@ -1,5 +1,6 @@
 """A training that can be stopped and goes on, and ends with its best epoch."""
 
+import warnings
 from pathlib import Path
 
 import keras
@@ -32,7 +33,9 @@ def fit_run(
     """Fits a model, goes on with a stopped run, and takes the best epoch's weights.
 
     A run that was killed at any moment ends as if it had not been, see `RunCheckpoint`.
-    One whose training was done when it was killed trains nothing.
+    One whose training was done when it was killed trains nothing. A warning tells if
+    the model has taken steps that no checkpoint knows of, as after an interrupt in the
+    first epoch: the run then starts from half-trained weights.
     Within a trial of `search` it reports each epoch, see `TrialCallback`.
 
     Args:
@@ -80,6 +83,7 @@ def fit_run(
     data = train if hasattr(train, "restore") else None
     # Last: an epoch that is in the checkpoint has left all its other traces.
     checkpoint = RunCheckpoint(folder / CHECKPOINTS, kept, data, save_freq)
+    _warn_of_unknown_steps(model, checkpoint)
     for begin, end in checkpoint.ranges(epochs):
         history = model.fit(
             train,
@@ -92,6 +96,18 @@ def fit_run(
     history.epoch, history.history = checkpoint.epochs, checkpoint.history
     load_best_weights(model, best)
     return history, {"first_step": first_step.seconds, "fit": checkpoint.seconds}
+
+
+def _warn_of_unknown_steps(model, checkpoint):
+    """Tells that a run without a checkpoint does not start from a fresh model."""
+    steps = int(model.optimizer.iterations)
+    if steps and not (checkpoint.epoch or checkpoint.step):
+        warnings.warn(
+            f"The model has taken {steps} steps that no checkpoint of this run holds, "
+            "and goes on from there. Build and compile it anew for a run that starts "
+            "from the preset.",
+            stacklevel=3,
+        )
 
 
 def _check_plateau(model, callbacks):

@@ -59,6 +59,34 @@ def test_json_lines_keep_what_they_have(monkeypatch, capsysbinary, folder):
     ]
 
 
+def test_what_a_line_has_is_not_overwritten(tmp_path, capsysbinary, folder):
+    path = tmp_path / "prompts.jsonl"
+    row = {"prompt": "The film", "completion": " is good."}
+    path.write_text(json.dumps({"prompt": "A"}) + "\n" + json.dumps(row), "utf-8")
+    status, out, err = run(capsysbinary, folder, path, "--jsonl")
+    assert (status, out) == (1, "")
+    assert "no 'completion' in line 2" in err
+    options = ("--jsonl", "--completion-key", "written")
+    status, out, _ = run(capsysbinary, folder, path, *options)
+    texts = expected(folder, ["A", "The film"])
+    received = [json.loads(line) for line in out.splitlines()]
+    assert received == [
+        {"prompt": "A", "written": texts[0]},
+        {**row, "written": texts[1]},
+    ]
+
+
+def test_a_wrong_line_is_found_before_anything_is_generated(
+    tmp_path, capsysbinary, folder, monkeypatch
+):
+    monkeypatch.setattr("kftune.cli.generate._LINES_AT_ONCE", 1)
+    path = tmp_path / "prompts.txt"
+    path.write_text("The film\n" + "very " * 100 + "\n", "utf-8")
+    status, out, err = run(capsysbinary, folder, path)
+    assert (status, out) == (1, "")
+    assert "longer ones at line 2" in err and "1 of 1" not in err
+
+
 def test_options_reach_the_sampler(tmp_path, capsysbinary, folder):
     path = tmp_path / "prompts.txt"
     path.write_text("The film\n", "utf-8")

@@ -44,3 +44,10 @@ def test_what_is_no_turn_is_named(tmp_path):
         read_chats(path)
     with pytest.raises(ValueError, match=r"column 'chat'.*Received: \['turns'\]"):
         read_chats(path, column="chat")
+
+
+def test_the_row_of_an_unknown_role_is_named(tmp_path):
+    rows = [[{"role": "user", "content": "a"}], [{"role": "tool", "content": "b"}]]
+    path = write(tmp_path / "a.jsonl", [{"turns": turns} for turns in rows])
+    with pytest.raises(ValueError, match=r"one of \['system'.*'tool'.* in row 1"):
+        read_chats(path)

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.backend
 SETTINGS = {
     "plain": {"num_beams": 4},
     "greedy": {"num_beams": 1, "no_repeat_ngram_size": 1},
+    "penalised": {"num_beams": 1, "repetition_penalty": 1.4, "min_length": 5},
     "first_finished": {"num_beams": 3, "early_stopping": True, "length_penalty": 0.6},
     "never": {"num_beams": 5, "early_stopping": "never", "length_penalty": 2.0},
     "short": {"num_beams": 2, "length_penalty": -1.0, "min_length": 5},
@@ -105,35 +106,49 @@ def test_rows_may_end_at_lengths_of_their_own(marian, quick):
         np.testing.assert_allclose(scores[row], their_scores[0], rtol=1e-4)
 
 
-def test_gpt2_is_searched_too(gpt2, quick):
+GPT2_SETTINGS = {
+    "never": {"num_beams": 3, "early_stopping": "never"},
+    "penalty": {"num_beams": 4, "repetition_penalty": 1.3},
+    "ngrams": {"num_beams": 2, "no_repeat_ngram_size": 2},
+    "greedy": {"num_beams": 1, "repetition_penalty": 1.3},
+}
+
+
+@pytest.mark.parametrize("name", GPT2_SETTINGS)
+def test_gpt2_goes_on_with_200_prompts_as_transformers_does(gpt2, quick, name):
     reference, task = gpt2
+    settings, ends = GPT2_SETTINGS[name], [96, 7, 11]
+    beams = settings["num_beams"]
     rng = np.random.default_rng(2)
-    lengths = np.array([2, 3, 5, 6, 9, 9])
+    lengths = rng.integers(1, 12, 200)
     mask = np.arange(20) < lengths[:, None]
     ids = np.where(mask, rng.integers(1, 90, mask.shape), 96)
-    task.compile(sampler=BeamSearch(num_beams=3, early_stopping="never"), **quick)
+    task.compile(sampler=BeamSearch(**settings), **quick)
     outputs = task.generate(
         {"token_ids": ids, "padding_mask": mask},
-        stop_token_ids=[96, 7, 11],
-        num_return_sequences=3,
+        stop_token_ids=ends,
+        num_return_sequences=beams,
         return_scores=True,
     )
-    for row, length in enumerate(lengths):
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(lengths == length)
+        prompts = torch.tensor(ids[rows, :length])
         theirs = reference.generate(
-            torch.tensor(ids[row : row + 1, :length]),
-            num_beams=3,
-            num_return_sequences=3,
-            early_stopping="never",
+            prompts,
+            attention_mask=torch.ones_like(prompts),
+            num_return_sequences=beams,
             do_sample=False,
             max_length=20,
-            eos_token_id=[96, 7, 11],
+            eos_token_id=ends,
             pad_token_id=96,
             return_dict_in_generate=True,
             output_scores=True,
+            **settings,
         )
-        expected, scores = padded(theirs, 3, 20, 96)
-        np.testing.assert_array_equal(outputs["token_ids"][row], expected[0])
-        np.testing.assert_allclose(outputs["scores"][row], scores[0], rtol=1e-4)
+        expected, scores = padded(theirs, beams, 20, 96)
+        np.testing.assert_array_equal(outputs["token_ids"][rows], expected)
+        if scores is not None:  # transformers gives none of greedy search
+            np.testing.assert_allclose(outputs["scores"][rows], scores, rtol=1e-4)
 
 
 def test_masks_end_with_the_end(marian, quick):

@@ -109,3 +109,8 @@ def test_prompts_without_a_token_are_named(writer):
 def test_an_encoder_decoder_is_refused(marian):
     with pytest.raises(TypeError, match=r"TransformerSeq2SeqLM.*translate_texts"):
         generate_texts(marian.task, ["A"])
+
+
+def test_one_str_is_no_list_of_prompts(greedy):
+    with pytest.raises(TypeError, match="a sequence of prompts. Received: a str"):
+        generate_texts(greedy, "The film", max_new_tokens=8)

@@ -61,11 +61,31 @@ def generated(task, ids, mask):
 @pytest.mark.parametrize("name", RULES)
 def test_greedy_tokens_are_those_of_transformers(gpt2, quick, name):
     reference, task = gpt2
-    ids, mask = prompts(40)
+    ids, mask = prompts(200)
     expected = greedy_by_transformers(reference, ids, mask, RULES[name])
     sampler = Sampling(temperature=0, **RULES[name])
     task.compile(sampler=sampler, **quick)
     np.testing.assert_array_equal(generated(task, ids, mask), expected)
+
+
+def test_an_end_may_be_the_padding(gpt2, quick):
+    """As in a vocabulary that begins with its special tokens."""
+    reference, task = gpt2
+    ids, mask = prompts(8)
+    assert (ids[~mask] == 0).all()
+    task.compile(sampler=Sampling(temperature=0), **quick)
+    outputs = task.generate({"token_ids": ids, "padding_mask": mask}, None, [0])
+    for row, length in enumerate(mask.sum(axis=1)):
+        (theirs,) = reference.generate(
+            torch.tensor(ids[row : row + 1, :length]),
+            do_sample=False,
+            max_length=LENGTH,
+            eos_token_id=0,
+            pad_token_id=0,
+        ).numpy()
+        received = outputs["token_ids"][row][outputs["padding_mask"][row]]
+        np.testing.assert_array_equal(received, theirs)
+        assert len(theirs) > length + 1
 
 
 def test_rules_change_the_tokens(gpt2):

@@ -27,7 +27,7 @@ def test_pieces_are_the_text_of_generate(writer, quick, prompt):
 
 
 def test_no_piece_ends_within_a_character(writer, monkeypatch):
-    text = "café, €5, 日本"
+    text = "café, €5, 日本, 🎬👍🏽"
     ids = writer.preprocessor.prompt_rows([text])[0]
     module = importlib.import_module("kftune.decoding.stream")
     monkeypatch.setattr(module, "generated_tokens", lambda *_: iter(ids))
@@ -63,6 +63,20 @@ def test_a_step_is_traced_once(writer, quick):
     assert writer.generate_function is function
     if hasattr(function, "experimental_get_tracing_count"):
         assert function.experimental_get_tracing_count() == 2  # prompt, and a token
+
+
+def test_the_number_of_tokens_is_a_limit_that_compiles_nothing(writer, quick):
+    writer.compile(sampler="greedy", run_eagerly=False, **quick)
+    for prompt in PROMPTS[:1] * 2 + ("A bore",):
+        count = len(writer.preprocessor.prompt_rows([prompt])[0])
+        text = "".join(stream(writer, prompt, max_new_tokens=5))
+        assert text == whole(writer, prompt, max_length=count + 5)
+    list(stream(writer, PROMPTS[0], max_new_tokens=9))
+    function = writer.generate_function
+    before = getattr(function, "experimental_get_tracing_count", lambda: 0)()
+    list(stream(writer, "The bore", max_new_tokens=7))
+    assert writer.generate_function is function
+    assert getattr(function, "experimental_get_tracing_count", lambda: 0)() == before
 
 
 def test_the_length_is_a_limit(writer, quick):

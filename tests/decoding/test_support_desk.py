@@ -111,10 +111,17 @@ def test_answers_to_unknown_intents_are_named():
         SupportDesk(Classifier(), None, answers=answers)
 
 
-def test_a_model_that_asks_for_the_source_is_told(calls):
-    model = translator("m2m100", source_language="en")
+def test_a_model_that_asks_for_the_source_is_told(calls, monkeypatch):
+    model, told = translator("m2m100", source_language="fr"), []
+    tokenizer = model.preprocessor.tokenizer
+    translate = support_desk.translate_texts
+
+    def noting(*args, **options):
+        told.append(tokenizer.source_language)
+        return translate(*args, **options)
+
+    monkeypatch.setattr(support_desk, "translate_texts", noting)
     desk = SupportDesk(Classifier(), model)
-    desk.translate(["PIN neu"], ["de"], ["en"])
-    assert model.preprocessor.tokenizer.source_language == "de"
-    desk.translate(["new pin"], ["en"], ["fr"])
-    assert model.preprocessor.tokenizer.source_language == "en"
+    desk.translate(["PIN neu", "new pin"], ["de", "en"], ["en", "fr"])
+    assert told == ["de", "en"]
+    assert tokenizer.source_language == "fr"  # as its owner had set it

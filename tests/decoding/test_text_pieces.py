@@ -56,3 +56,9 @@ def test_pieces_together_are_the_text_before_the_stop(seed):
     received = "".join(pieces.grow(text[:end], is_last=end == 30) for end in ends)
     stops = [text.find(stop) for stop in pieces.stop_strings if stop in text]
     assert received == text[: min(stops, default=30)]
+
+
+def test_one_stop_string_is_no_list_of_letters():
+    assert TextPieces("END").grow("an egg END", is_last=True) == "an egg "
+    with pytest.raises(ValueError, match="a character or more"):
+        TextPieces(["END", ""])

@@ -129,3 +129,23 @@ def test_half_precision_sums_up_in_float32(tokens):
     received = chunked_crossentropy(**{**tokens, **half}, max_logits=4 * V)
     assert keras.backend.standardize_dtype(received.dtype) == "float32"
     np.testing.assert_allclose(float(received[0]), sums[0], rtol=0.02)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_small_and_large_weights_fit_into_float16(tokens, scale):
+    """A loss scale multiplies what float16 has lost already."""
+    tokens["bias"] = None
+    tokens["table"] = tokens["table"].astype("float16").astype("float32")
+    weights = tokens.pop("weights")
+    _, of_states, of_table = formula(**{**tokens, "bias": 0.0}, weights=weights)
+    weights = weights * np.float32(scale)
+
+    def loss(states, table):
+        halves = keras.ops.cast(table, "float16")
+        labels = tokens["labels"]
+        return chunked_crossentropy(states, halves, labels, weights)[0] / scale
+
+    made = gradients(loss, tokens["states"], tokens["table"])
+    for received, expected in zip(made, (of_states, of_table), strict=True):
+        largest = np.abs(expected).max()
+        np.testing.assert_allclose(received, expected, rtol=0, atol=4e-3 * largest)

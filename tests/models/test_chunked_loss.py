@@ -213,3 +213,19 @@ def test_weights_of_losses_are_heeded():
         x, y, weights = make_batch(task)
         losses.append(task.evaluate(x, y, sample_weight=weights, verbose=0)[0])
     assert losses[1] == pytest.approx(losses[0] / 2, rel=1e-5)
+
+
+class Halved(keras.losses.SparseCategoricalCrossentropy):
+    def call(self, y_true, y_pred):
+        return super().call(y_true, y_pred) / 2
+
+
+def test_a_loss_of_ones_own_is_what_is_trained():
+    loss = Halved(from_logits=True, reduction="mean_with_sample_weight")
+    with pytest.warns(UserWarning):
+        task = compiled(make_gpt2, loss=loss)
+    plain = keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, reduction="mean_with_sample_weight"
+    )
+    logs, expected = (trained(t)[0] for t in (task, compiled(make_gpt2, loss=plain)))
+    assert logs["loss"][0] == pytest.approx(expected["loss"][0] / 2, rel=1e-5)

@@ -94,3 +94,22 @@ def test_a_blank_reference_ends_it_before_training(command, tmp_path, monkeypatc
     with pytest.raises(ValueError, match="blank ones at index 1"):
         run_recipe_here(main, argv)
     assert not (tmp_path / "out").exists()
+
+
+def test_one_table_is_enough(run_recipe, command, tmp_path):
+    sides = [
+        Path(name).read_text("utf-8").splitlines() for name in command[2].split("+")
+    ]
+    rows = ["source\ttarget", *map("\t".join, zip(*sides, strict=True))]
+    (tmp_path / "pairs.tsv").write_text("\n".join(rows) + "\n", "utf-8")
+    options = [*command[7:], "--epochs", 1, "--averaged", 1]
+    out = tmp_path / "out"
+    run_recipe(
+        "translate.py", "--train", tmp_path / "pairs.tsv", *options, "--out", out
+    )
+    with (out / "translations.tsv").open(newline="") as file:
+        tested = [row["source"] for row in csv.DictReader(file, delimiter="\t")]
+    results = json.loads((out / "results.json").read_text())
+    assert len(set(sides[0])) * 0.08 <= len(tested) <= len(set(sides[0])) * 0.12
+    assert set(tested) <= set(sides[0])
+    assert results["test"]["cased"]["corpus"]["bleu"] >= 0

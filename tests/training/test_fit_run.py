@@ -1,3 +1,5 @@
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -116,6 +118,20 @@ def test_a_training_that_diverges_leaves_the_best_weights(tmp_path):
     assert (tmp_path / "best.weights.h5").exists()
     with pytest.raises(ValueError, match=r"rate: expected 0\.9, received 0\.1"):
         open_run(tmp_path, {"rate": 0.1})
+
+
+def test_it_warns_of_steps_that_no_checkpoint_holds(tmp_path):
+    """As after Ctrl-C in the first epoch, in the same notebook."""
+    lengths = np.array([[len(row) / 8] for row in ROWS], "float32")
+    train = LengthBucketed(ROWS, lengths, batch_size=6)
+    settings = {"epochs": 1, "monitor": "loss", "mode": "min"}
+    model = make_model(0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        fit_run(model, train, train, tmp_path / "fresh", **settings)
+        fit_run(model, train, train, tmp_path / "fresh", **settings)
+    with pytest.warns(UserWarning, match="taken 4 steps that no checkpoint"):
+        fit_run(model, train, train, tmp_path / "other", **settings)
 
 
 def test_steps_inside_an_epoch_are_kept(tmp_path):

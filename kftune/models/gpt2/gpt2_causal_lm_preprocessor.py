@@ -12,6 +12,7 @@ from kftune.models.answer_rows import (
     answer_rows_in_graph,
     check_answers,
 )
+from kftune.models.cut_texts import tell_of_cut_texts
 from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
 from kftune.models.graph_tokenizer import GraphTokenizer
 from kftune.models.pretrained.preset_language_model_preprocessor import (
@@ -131,7 +132,7 @@ class GPT2CausalLMPreprocessor(
         if answers is not None:
             answers, _ = as_texts(answers)
             return self._answer_rows(texts, answers, length)
-        rows = self._rows(texts, length)
+        rows = self._rows(texts, length, tells=True)
         return [np.array(row, "int32") for row in rows]
 
     def prompt_rows(self, texts):
@@ -145,6 +146,18 @@ class GPT2CausalLMPreprocessor(
         """
         start = special_ids(self, "start")
         return [[*start, *ids] for ids in self._tokenize(self.tokenizer, texts)]
+
+    def count_tokens(self, text):
+        """Counts the tokens of a text.
+
+        Args:
+            text: `str`.
+
+        Returns:
+            `int`, without start and end token.
+        """
+        (ids,) = self._tokenize(self.tokenizer, [text])
+        return len(ids)
 
     def generate_preprocess(self, x, sequence_length=None):
         """Makes the beginning of rows that `generate` goes on with.
@@ -194,13 +207,14 @@ class GPT2CausalLMPreprocessor(
             add_end_value=self.add_end_token and not is_prompt,
         )
 
-    def _rows(self, texts, length):
+    def _rows(self, texts, length, *, tells=False):
         """Token ids with start and end token, at most `length` of them."""
         start, end = special_ids(self, "start"), special_ids(self, "end")
         room = length - len(start) - len(end)
-        return [
-            [*start, *ids[:room], *end] for ids in self._tokenize(self.tokenizer, texts)
-        ]
+        rows = list(self._tokenize(self.tokenizer, texts))
+        if tells:
+            tell_of_cut_texts([len(ids) - room for ids in rows], length)
+        return [[*start, *ids[:room], *end] for ids in rows]
 
     def _pack_pairs(self, prompts, answers, length):
         """Token ids, mask, and where tokens of answers stand."""

@@ -137,9 +137,9 @@ class TransformerSeq2SeqLM(
                 such language.
             TypeError: if the sampler gives no scores.
         """
-        if stop_token_ids == "auto" and self.preprocessor is not None:
-            stop_token_ids = self.preprocessor.stop_token_ids
         with into_language(self.preprocessor, inputs, target_language) as told:
+            if stop_token_ids == "auto" and self.preprocessor is not None:
+                stop_token_ids = self.preprocessor.stop_token_ids
             return super().generate(
                 told,
                 max_length,

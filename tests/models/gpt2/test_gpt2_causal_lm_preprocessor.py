@@ -160,3 +160,14 @@ def test_the_arguments_come_back_from_the_config(gpt2_tokenizer):
     again = GPT2CausalLMPreprocessor.from_config(ours.get_config())
     received = (again.sequence_length, again.add_start_token, again.add_end_token)
     assert received == (7, False, True)
+
+
+def test_a_warning_says_how_much_of_the_texts_is_lost(gpt2_tokenizer):
+    ours = GPT2CausalLMPreprocessor(gpt2_tokenizer, 12)
+    counts = [ours.count_tokens(text) for text in TEXTS]
+    assert counts == [len(ids) for ids in gpt2_tokenizer(TEXTS)]
+    lost = counts[3] - 11
+    assert max(counts[:3]) <= 11 and lost > 0
+    with pytest.warns(UserWarning, match=f"1 of 4 texts were cut to 13.*: {lost} tok"):
+        rows = ours.tokenize_rows(TEXTS)
+    assert [len(row) for row in rows] == [min(n, 11) + 2 for n in counts]
