@@ -50,7 +50,7 @@ def test_a_model_is_told_the_language_of_the_source(
 
     monkeypatch.setattr(TransformerSeq2SeqLM, "generate", noting)
     assert main([*argv, "--source-language", "fr"]) == 0
-    assert told == ["fr"]
+    assert set(told) == {"fr"}
     task = TransformerSeq2SeqLM.from_preset(folder)
     task.compile(sampler="greedy")
     task.preprocessor.tokenizer.source_language = "fr"
