@@ -84,6 +84,9 @@ def main(
     )
     print(batches["train"])
     before = kftune.evaluation.perplexity(task, batches["test"])
+    asked = {name: rows[:generated] for name, rows in pairs["test"].to_dict().items()}
+    task.compile(sampler=kftune.decoding.BeamSearch(num_beams))
+    untrained = answer(task, asked["prompt"], answer_tokens)
     freezing = kftune.tuning.freeze(task, freeze)
     print(freezing)
     steps = epochs * len(batches["train"])
@@ -104,7 +107,14 @@ def main(
     after = kftune.evaluation.perplexity(task, batches["test"])
     task.save_to_preset(out / "model")
     task.compile(sampler=kftune.decoding.BeamSearch(num_beams))
-    scores = score_answers(task, pairs, generated, answer_tokens, out / "answers.tsv")
+    texts = {
+        "model": answer(task, asked["prompt"], answer_tokens),
+        "untrained": untrained,
+        "nearest": kftune.evaluation.translation_memory(
+            pairs["train"]["prompt"], pairs["train"]["answer"], asked["prompt"]
+        ),
+    }
+    scores = score_answers(texts, asked, out / "answers.tsv")
     results = kftune.evaluation.write_results(
         out / "results.json",
         settings=settings,
@@ -153,21 +163,17 @@ def make_pairs(task, splits, answer_tokens):
     }
 
 
-def score_answers(task, pairs, number, answer_tokens, path):
-    """Answer test prompts, and score it beside the nearest answers of the training."""
-    train, test = pairs["train"], pairs["test"].to_dict()
-    test = {name: rows[:number] for name, rows in test.items()}
+def answer(task, prompts, answer_tokens):
+    """Answer prompts; of those that are too long, by what was said last."""
+    return kftune.decoding.generate_texts(
+        task, prompts, max_new_tokens=answer_tokens, long_prompts="window"
+    )
+
+
+def score_answers(texts, test, path):
+    """Score the answers of each system, and write them side by side."""
     references = [text.strip() for text in test["answer"]]
-    answers = kftune.decoding.generate_texts(
-        task, test["prompt"], max_new_tokens=answer_tokens, long_prompts="window"
-    )
-    nearest = kftune.evaluation.translation_memory(
-        train["prompt"], train["answer"], test["prompt"]
-    )
-    texts = {
-        "model": [text.strip() for text in answers],
-        "nearest": [text.strip() for text in nearest],
-    }
+    texts = {name: [text.strip() for text in made] for name, made in texts.items()}
     kftune.evaluation.write_outputs(
         path, source=test["prompt"], target=references, **texts
     )

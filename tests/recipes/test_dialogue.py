@@ -71,7 +71,7 @@ def test_chats_become_a_model_whose_answers_are_scored(whole):
     assert perplexity["after"] < 3
     assert perplexity["before"] > 200
     assert test["answers"] == 12 == len(texts["source"])
-    for name in ("model", "nearest"):
+    for name in ("model", "untrained", "nearest"):
         expected = sacrebleu.corpus_bleu(texts[name], [texts["target"]]).score
         assert test["bleu"][name] == pytest.approx(expected)
         for size in (1, 2):
