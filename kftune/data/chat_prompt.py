@@ -9,12 +9,18 @@ CHAT_MARKERS = {"system": "System:", "user": "User:", "assistant": "Assistant:"}
 
 @dataclasses.dataclass(frozen=True)
 class ChatPrompt:
-    """A prompt, and what had to go so that it fits.
+    r"""A prompt, and what had to go so that it fits.
 
     Attributes:
         text: `str`. Ends with the marker of the assistant, which speaks next.
         dropped: `int`. Turns that were cut, the oldest ones.
         length: `int`. Of `text` and `answer`, as measured; 0 if nothing was.
+
+    Example:
+    ```python
+    prompt = chat_prompt([{"role": "user", "content": "Hello."}])
+    prompt.text, prompt.dropped  # "User: Hello.\nAssistant:", 0
+    ```
     """
 
     text: str

@@ -84,6 +84,12 @@ def class_names(dataset, *, column="label"):
 
     Raises:
         ValueError: if the column holds no numbered classes, but lists or scores.
+
+    Example:
+    ```python
+    rows = Dataset.from_dict({"text": ["a", "b"], "label": ["no", "yes"]})
+    class_names(encode_labels(rows))  # ["no", "yes"]
+    ```
     """
     feature = dataset.features[column]
     if not isinstance(feature, ClassLabel):

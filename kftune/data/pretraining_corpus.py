@@ -102,6 +102,11 @@ def load_corpora(path):
     Raises:
         ValueError: If the file is no such list, a key is unknown, `name` or `file` is
             missing, or names repeat.
+
+    Example:
+    ```python
+    corpora = load_corpora("corpora.yaml")  # - {name: reviews, file: reviews.txt.xz}
+    ```
     """
     plans = yaml.safe_load(Path(path).read_text("utf-8"))
     if not isinstance(plans, list) or not all(isinstance(p, dict) for p in plans):
@@ -137,6 +142,12 @@ def read_pretraining_corpora(corpora, folder="."):
     Raises:
         FileNotFoundError: If files are missing; lists them all.
         ValueError: If a file cannot be read, or a column is missing.
+
+    Example:
+    ```python
+    corpora = [PretrainingCorpus("reviews", "reviews.txt.xz")]
+    passages = read_pretraining_corpora(corpora, "data")
+    ```
     """
     missing = [c.file for c in corpora if not (Path(folder) / c.file).is_file()]
     if missing:

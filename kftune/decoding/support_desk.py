@@ -23,6 +23,12 @@ class SupportAnswer:
         confidence: `float`, 0 to 1, its probability.
         answered: `bool`. False: it was refused, for its confidence was too low.
         answer: `str`, in the language of the question.
+
+    Example:
+    ```python
+    (made,) = desk.answer(["Wo ist meine Karte?"], ["de"])  # see SupportDesk
+    made.understood, made.intent, made.answered
+    ```
     """
 
     question: str

@@ -68,6 +68,13 @@ def source_lengths(task, texts, target_language=None):
 
     Returns:
         List of N `int`, start and end tokens included.
+
+    Example:
+    ```python
+    lengths = source_lengths(task, texts)
+    limit = task.preprocessor.encoder_sequence_length
+    cut = [text for text, n in zip(texts, lengths, strict=True) if n > limit]
+    ```
     """
     tokenizer = task.preprocessor.tokenizer
     uncut = TransformerSeq2SeqLMPreprocessor(tokenizer, sys.maxsize)

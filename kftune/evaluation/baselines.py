@@ -46,6 +46,11 @@ def predict_majority(train_labels, count):
 
     Returns:
         int array of shape `(count,)`.
+
+    Example:
+    ```python
+    predict_majority([0, 1, 1], count=2)  # [1, 1]
+    ```
     """
     classes, counts = np.unique(np.asarray(train_labels), return_counts=True)
     return np.full(count, classes[counts.argmax()])
@@ -68,6 +73,12 @@ def predict_naive_bayes(train_texts, train_labels, texts):
 
     Raises:
         ValueError: if no training text has a word.
+
+    Example:
+    ```python
+    texts, labels = ["a fine film", "a dull film"], [1, 0]
+    predict_naive_bayes(texts, labels, ["fine", "so dull"])  # [1, 0]
+    ```
     """
     model = make_naive_bayes()
     return model.fit(train_texts, np.asarray(train_labels)).predict(texts)

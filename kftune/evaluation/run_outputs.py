@@ -51,6 +51,11 @@ def read_outputs(folder):
 
     Raises:
         ValueError: if a table is damaged.
+
+    Example:
+    ```python
+    rows = read_outputs(Path("runs/en-de"))["translations.tsv"]
+    ```
     """
     tables = {path.name: _read(path) for path in sorted(folder.glob("*.tsv"))}
     return {name: rows for name, rows in tables.items() if rows}

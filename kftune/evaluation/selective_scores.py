@@ -104,6 +104,12 @@ def coverage_curve(confidences, right):
 
     Raises:
         ValueError: as `score_answered`.
+
+    Example:
+    ```python
+    coverage_curve([0.9, 0.6, 0.6], [True, True, False])
+    # thresholds [0.9, 0.6], coverages [0.33, 1.0], accuracies [1.0, 0.67]
+    ```
     """
     confidences, right = _checked(confidences, right)
     order = np.argsort(-confidences, kind="stable")

@@ -21,6 +21,14 @@ def summary_floors(train, test):
 
     Raises:
         ValueError: see `translation_memory`.
+
+    Example:
+    ```python
+    train = {"source": ["Cats sleep."], "target": ["On cats."]}
+    test = {"source": ["Cats eat. They sleep."], "target": ["They sleep."]}
+    summary_floors(train, test)
+    # {"lead": ["Cats eat."], "memory": ["On cats."], "oracle": ["They sleep."]}
+    ```
     """
     sources = list(test["source"])
     pairs = zip(sources, test["target"], strict=True)

@@ -28,6 +28,12 @@ class RangeTest:
             logarithm of the rate, on its way down to its lowest value: a peak for a
             schedule. `None` if it does not fall.
         diverged: bool, whether the test ended before its last step.
+
+    Example:
+    ```python
+    test = learning_rate_range_test(task, batches)
+    test.suggestion, test.losses[0]
+    ```
     """
 
     rates: np.ndarray

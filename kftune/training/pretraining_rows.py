@@ -17,6 +17,11 @@ def passages_alone(passages, corpora):
 
     Returns:
         int64 array, indices of passages, each as often as it comes.
+
+    Example:
+    ```python
+    asked = passages.select(passages_alone(passages, corpora))
+    ```
     """
     names = np.array(passages["corpus"])
     training = ~np.array(passages["validation"])

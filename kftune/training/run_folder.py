@@ -92,6 +92,12 @@ def close_run(folder):
 
     Args:
         folder: str or path of the run.
+
+    Example:
+    ```python
+    kftune.evaluation.write_results("runs/a/results.json", settings=settings)
+    close_run("runs/a")
+    ```
     """
     shutil.rmtree(Path(folder) / CHECKPOINTS, ignore_errors=True)
 
@@ -112,6 +118,11 @@ def open_runs(folder, settings, may_differ=()):
     Raises:
         FileExistsError: If all of it has ended with these settings.
         ValueError: If it has other settings; lists them all.
+
+    Example:
+    ```python
+    open_runs("runs/seeds", {"epochs": 3, "seeds": [0, 1]}, may_differ=["seeds"])
+    ```
     """
     folder, settings = Path(folder), _plain(settings)
     if is_overwriting():
@@ -136,6 +147,13 @@ def read_finished(folder, settings):
     Returns:
         Dict of `results.json`, or `None` if there is none, or if it is of other
         settings.
+
+    Example:
+    ```python
+    results = read_finished("runs/seeds/0", {"epochs": 3, "seed": 0})
+    if results is None:
+        ...  # train it
+    ```
     """
     path = Path(folder) / RESULTS
     if not path.exists():
@@ -156,6 +174,11 @@ def read_history(folder):
     Returns:
         Dict of log entry to list of float, one an epoch, NaN where it was not logged;
         empty without epochs.
+
+    Example:
+    ```python
+    best = max(read_history("runs/a")["val_accuracy"])
+    ```
     """
     rows = _rows(Path(folder))
     names = rows[0].keys() - {"epoch"} if rows else ()

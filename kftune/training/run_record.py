@@ -21,6 +21,12 @@ class RunRecord:
         settings: dict of what it was started with.
         history: dict of log entry to list of float, see `read_history`.
         results: dict of `results.json`; empty if the run has not ended.
+
+    Example:
+    ```python
+    (run,) = read_runs(["runs/a"])
+    run.settings["epochs"], run.history["val_loss"]
+    ```
     """
 
     name: str

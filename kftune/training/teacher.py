@@ -139,6 +139,12 @@ def embeddings_from_teacher(vectors, size, stddev=0.03, noise=0.006, seed=0):
 
     Raises:
         ValueError: If `size` is more than E.
+
+    Example:
+    ```python
+    vectors = np.random.default_rng(0).normal(size=(300, 32))
+    embeddings_from_teacher(vectors, size=16).shape  # (300, 16)
+    ```
     """
     vectors = np.asarray(vectors, "float32")
     if size > vectors.shape[1]:

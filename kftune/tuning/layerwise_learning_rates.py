@@ -84,6 +84,12 @@ def weight_depths(task):
 
     Raises:
         ValueError: if the model has no backbone with blocks.
+
+    Example:
+    ```python
+    task = kftune.models.TextClassifier.from_preset("gpt2_tiny_en", num_classes=2)
+    max(depth for _, depth in weight_depths(task))  # 5: four blocks, and embeddings
+    ```
     """
     stacks = block_stacks(task)
     if not stacks:

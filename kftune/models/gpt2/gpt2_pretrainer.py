@@ -56,6 +56,11 @@ def compile_pretrainer(model, optimizer, **kwargs):
         model: a `gpt2_pretrainer`.
         optimizer: as in `keras.Model.compile`.
         **kwargs: Passed to `keras.Model.compile`.
+
+    Example:
+    ```python
+    compile_pretrainer(model, keras.optimizers.AdamW(1e-3), jit_compile=False)
+    ```
     """
     mean = {"reduction": "mean_with_sample_weight"}
     losses = {

@@ -63,6 +63,12 @@ def load_gpt2_tokenizer(folder):
 
     Raises:
         FileNotFoundError: If a file is missing.
+
+    Example:
+    ```python
+    train_gpt2_tokenizer(texts, "bpe", vocabulary_size=4000)
+    tokenizer = load_gpt2_tokenizer("bpe")
+    ```
     """
     return keras_hub.tokenizers.GPT2Tokenizer(
         str(Path(folder) / "vocabulary.json"), str(Path(folder) / "merges.txt")
