@@ -103,13 +103,14 @@ def main(
     names = kftune.data.class_names(splits["train"])
     report = kftune.evaluation.report_splits(splits)
     print(report)
-    kftune.training.open_run(out, settings)
 
     task = kftune.models.TextClassifier.from_preset(
         preset, label_names=names, dropout=dropout, load_weights=pretrained
     )
-    freezing = kftune.tuning.freeze(task, freeze)
+    for policy in [*unfreeze, freeze]:  # a wrong one ends the run now
+        freezing = kftune.tuning.freeze(task, policy)
     print(freezing)
+    kftune.training.open_run(out, settings)
     repeats = math.ceil(epoch_texts / len(splits["train"]))
     epoch = splits["train"].repeat(repeats)
     batches = kftune.training.split_batches(
@@ -134,6 +135,8 @@ def main(
     if kftune.training.in_trial():  # recipes/search.py must not choose by test scores
         return
 
+    if unfreeze:
+        freezing = kftune.tuning.freeze(task, task.freeze_policy)
     overfitting = kftune.evaluation.describe_overfitting(history.history)
     print(overfitting)
 

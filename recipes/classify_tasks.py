@@ -73,6 +73,9 @@ def main(
     check(data, {**columns, "loss_weights": loss_weights})
     splits = {name: read_splits(data, columns, name, split_seed) for name in data}
 
+    reports = {name: kftune.evaluation.report_splits(splits[name]) for name in data}
+    for name, report in reports.items():
+        print(f"{name}:\n{report}")
     kftune.training.open_runs(out, settings, may_differ=["compare"])
     options = {k: v for k, v in settings.items() if k not in ("compare", "out")}
     systems = {TOGETHER: list(data)}

@@ -74,6 +74,8 @@ def main(
     keras.utils.set_random_seed(seed)
     splits = read_splits(data, test_data, dialogues, split_seed)
     task = kftune.models.GPT2CausalLM.from_preset(preset, sequence_length=max_length)
+    freezing = kftune.tuning.freeze(task, freeze)
+    print(freezing)
     pairs = make_pairs(task, splits, answer_tokens)
     test = pairs["test"].shuffle(seed=split_seed)
     pairs["test"] = test.select(range(min(test_answers, len(test))))
@@ -87,8 +89,6 @@ def main(
     asked = {name: rows[:generated] for name, rows in pairs["test"].to_dict().items()}
     task.compile(sampler=kftune.decoding.BeamSearch(num_beams))
     untrained = answer(task, asked["prompt"], answer_tokens)
-    freezing = kftune.tuning.freeze(task, freeze)
-    print(freezing)
     steps = epochs * len(batches["train"])
     optimizer = kftune.training.adamw(task, learning_rate, steps)
     task.compile(optimizer, jit_compile=kftune.training.choose_jit_compile())
@@ -101,6 +101,8 @@ def main(
         monitor="val_loss",
         mode="min",
     )
+    if kftune.training.in_trial():  # recipes/search.py must not choose by test scores
+        return
     overfitting = kftune.evaluation.describe_overfitting(history.history)
     print(overfitting)
     kftune.evaluation.plot_curves(history.history, out / "curves.png", title="Answers")

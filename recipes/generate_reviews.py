@@ -88,11 +88,11 @@ def main(
     print(report)
     judge = kftune.evaluation.text_judge(train, classifier)
     may_differ = ["samples", "temperature", "top_p", "max_new_tokens", "classifier"]
-    kftune.training.open_run(out, settings, may_differ)
 
     task = kftune.models.GPT2CausalLM.from_preset(preset, load_weights=pretrained)
     freezing = kftune.tuning.freeze(task, freeze)
     print(freezing)
+    kftune.training.open_run(out, settings, may_differ)
     batches = kftune.training.text_batches(
         task, splits, text="prompt", answer="answer", batch_size=batch_size, seed=seed
     )
@@ -119,6 +119,8 @@ def main(
         mode="min",
         callbacks=[kftune.training.SampleCallback(generate, prompts)],
     )
+    if kftune.training.in_trial():  # recipes/search.py must not choose by test scores
+        return
     overfitting = kftune.evaluation.describe_overfitting(history.history)
     print(overfitting)
 

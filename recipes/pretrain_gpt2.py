@@ -4,7 +4,7 @@
         --corpora recipes/configs/gpt2_tiny_en.yaml --teacher runs/teacher/model
 
 --corpora names the texts under --folder. --teacher is a classifier of criticism and
-praise that recipes/classify_reviews.py has fine-tuned; without it the language model is
+praise that recipes/train_teacher.py has fine-tuned; without it the language model is
 trained alone. The same command goes on with a run that was stopped, and with more
 --epochs with one that has ended; --overwrite makes a run anew. docs/presets.md tells
 how the shipped preset was made.

@@ -6,10 +6,11 @@
 DATA holds en-de.train.tsv.xz, en-de.val.tsv.xz and en-de.test.tsv.xz without header
 lines: a source, a tab, its translation. One model in Marian's format learns both
 directions; a tag before the source, `>>de<<`, tells it the language of the target.
-Under --out come preset/, whose weights take two bytes each, marian/ for transformers
-and CTranslate2, results.json with test scores and floors, the test translations,
-history.csv, curves.png and logs for TensorBoard. The same command goes on with a run
-that was stopped; --overwrite makes a run anew. docs/presets.md has the model card.
+Under --out come preset/, whose weights take two bytes each, marian/ for transformers,
+results.json with test scores and floors, the test translations, history.csv, curves.png
+and logs for TensorBoard. CTranslate2 needs `kftune export OUT/preset FOLDER --to
+ctranslate2`. The same command goes on with a run that was stopped; --overwrite makes a
+run anew. docs/presets.md has the model card.
 """
 
 import time

@@ -95,6 +95,8 @@ def main(
         monitor="val_loss",
         mode="min",
     )
+    if kftune.training.in_trial():  # recipes/search.py must not choose by test scores
+        return
     print(kftune.evaluation.describe_overfitting(history.history))
     kftune.evaluation.plot_curves(history.history, out / "curves.png")
     task.save_to_preset(out / "model")

@@ -4,11 +4,12 @@
     python recipes/translate.py --train train.en+train.de --validation val.en+val.de \
         --test test.en+test.de --source en --target de --out runs/en-de
 
-A small Transformer in Marian's format: --out then holds model/, a preset folder, and
-marian/, a Hugging Face folder that transformers and CTranslate2 take. Beside them are
-results.json, history.csv, curves.png, translations.tsv and logs for TensorBoard. What
-it reaches stands in docs/results.md. The same command goes on with a run that was
-stopped; --overwrite makes a run anew.
+A table of pairs has the header line source<TAB>target. A small Transformer in Marian's
+format: --out then holds model/, a preset folder, and marian/, a Hugging Face folder for
+transformers. CTranslate2 needs `kftune export OUT/model FOLDER --to ctranslate2`.
+Beside them are results.json, history.csv, curves.png, translations.tsv and logs for
+TensorBoard. What it reaches stands in docs/results.md. The same command goes on with a
+run that was stopped; --overwrite makes a run anew.
 """
 
 import time
@@ -131,6 +132,8 @@ def main(
         epochs=epochs,
         patience=patience,
     )
+    if kftune.training.in_trial():  # recipes/search.py must not choose by test scores
+        return
 
     task.compile(sampler=kftune.decoding.BeamSearch(num_beams))
     task.save_to_preset(out / "model")

@@ -72,7 +72,8 @@ class TaskInputs:
             ValueError: if a dict of arrays has other keys, or if labels do not fit;
                 those of a `PyDataset` are checked if it has them as `known_labels`.
         """
-        _warn_of_rate_zero(self.optimizer)
+        if kwargs.get("initial_epoch", 0) < kwargs.get("epochs", 1):
+            _warn_of_rate_zero(self.optimizer)
         x, y, sample_weight = self._prepared(x, y, sample_weight)
         if validation_data is not None:
             validation_data = self._prepared_validation(validation_data)

@@ -1,14 +1,12 @@
 """A training that can be stopped and goes on, and ends with its best epoch."""
 
-import warnings
 from pathlib import Path
-
-import keras
 
 from kftune.training.best_weights import load_best_weights
 from kftune.training.checkpoint_average import CheckpointAverage
 from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
+from kftune.training.fit_checks import CheckMonitor, check_fit, warn_of_unknown_steps
 from kftune.training.run_checkpoint import RunCheckpoint
 from kftune.training.run_folder import AVERAGES, BEST_WEIGHTS, CHECKPOINTS
 from kftune.training.standard_callbacks import standard_callbacks
@@ -44,7 +42,8 @@ def fit_run(
         validation: what `keras.Model.fit` takes as `validation_data`.
         folder: str or path of the run, which `open_run` has made ready.
         epochs: int, the most epochs.
-        monitor: str, the log entry that tells the best epoch.
+        monitor: str, the log entry that tells the best epoch; `"val_loss"` with
+            `mode="min"` for language models and several heads.
         mode: `"min"` or `"max"`: which end of it is good.
         patience: int, epochs without progress after which training stops.
         averaged: int, takes the mean of the weights of so many best epochs, which
@@ -62,8 +61,9 @@ def fit_run(
 
     Raises:
         FloatingPointError: If the training diverges, see `StopOnDivergence`.
-        ValueError: If `mode` is neither `"min"` nor `"max"`, `averaged` less than 1, or
-            if `ReduceLROnPlateau` is to lower the rate of a schedule.
+        ValueError: If `mode` is neither `"min"` nor `"max"`, `averaged` less than 1, if
+            `ReduceLROnPlateau` is to lower the rate of a schedule, or if the optimizer
+            keeps averages (`use_ema`). If nothing logs `monitor`.
 
     Example:
     ```python
@@ -71,7 +71,7 @@ def fit_run(
     history, seconds = fit_run(task, train, validation, "runs/a", epochs=3)
     ```
     """
-    _check_plateau(model, callbacks)
+    check_fit(model, validation, monitor, callbacks)
     folder = Path(folder)
     best, averages = folder / BEST_WEIGHTS, []
     if averaged is not None:
@@ -79,11 +79,14 @@ def fit_run(
         best = averages[0].path
     first_step = FirstStepTime()
     standard = standard_callbacks(folder, monitor, mode, patience)
+    first = [DataPosition(train), first_step]
+    if not callbacks:  # they may log what is monitored
+        first.append(CheckMonitor(monitor))
     kept = [StopOnDivergence(train), *callbacks, TrialCallback(), *averages, *standard]
     data = train if hasattr(train, "restore") else None
     # Last: an epoch that is in the checkpoint has left all its other traces.
     checkpoint = RunCheckpoint(folder / CHECKPOINTS, kept, data, save_freq)
-    _warn_of_unknown_steps(model, checkpoint)
+    warn_of_unknown_steps(model, checkpoint)
     for begin, end in checkpoint.ranges(epochs):
         history = model.fit(
             train,
@@ -91,35 +94,8 @@ def fit_run(
             epochs=end,
             validation_data=validation,
             shuffle=False,
-            callbacks=[DataPosition(train), first_step, *kept, checkpoint],
+            callbacks=[*first, *kept, checkpoint],
         )
     history.epoch, history.history = checkpoint.epochs, checkpoint.history
     load_best_weights(model, best)
     return history, {"first_step": first_step.seconds, "fit": checkpoint.seconds}
-
-
-def _warn_of_unknown_steps(model, checkpoint):
-    """Tells that a run without a checkpoint does not start from a fresh model."""
-    steps = int(model.optimizer.iterations)
-    if steps and not (checkpoint.epoch or checkpoint.step):
-        warnings.warn(
-            f"The model has taken {steps} steps that no checkpoint of this run holds, "
-            "and goes on from there. Build and compile it anew for a run that starts "
-            "from the preset.",
-            stacklevel=3,
-        )
-
-
-def _check_plateau(model, callbacks):
-    """Raises what Keras would raise only when the rate is to fall, hours later."""
-    if not any(isinstance(c, keras.callbacks.ReduceLROnPlateau) for c in callbacks):
-        return
-    parts = getattr(model.optimizer, "optimizers", [model.optimizer])
-    floats = [isinstance(part.learning_rate, keras.Variable) for part in parts]
-    if not all(floats):
-        raise ValueError(
-            "Expected an optimizer with a float as its learning_rate, which "
-            "ReduceLROnPlateau can lower. Received: a schedule in "
-            f"{type(model.optimizer).__name__}. Compile with a float, or leave the "
-            "callback out."
-        )

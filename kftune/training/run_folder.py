@@ -18,6 +18,15 @@ HISTORY = "history.csv"
 RESULTS = "results.json"
 TENSORBOARD = "tensorboard"
 SETTINGS = "settings.json"
+_CLEARED = (
+    CHECKPOINTS,
+    AVERAGES,
+    TENSORBOARD,
+    RESULTS,
+    BEST_WEIGHTS,
+    BEST_LORA,
+    HISTORY,
+)
 # Where a run lies changes nothing of what comes out.
 _ALWAYS_DIFFERS = ("out",)
 _ANEW = (
@@ -46,7 +55,8 @@ def open_run(folder, settings, may_differ=()):
         bool, `True` if a stopped run goes on.
 
     Raises:
-        FileExistsError: If a run with these settings has ended.
+        FileExistsError: If a run with these settings has ended, or if the folder holds
+            files under the names of a run's that no run made.
         ValueError: If the run there has other settings; lists them all.
         OSError: If all checkpoints are damaged.
 
@@ -64,6 +74,7 @@ def open_run(folder, settings, may_differ=()):
     if checkpoint is not None or (folder / RESULTS).exists():
         _check(folder, settings, may_differ, can_go_on=checkpoint is not None)
     if checkpoint is None:
+        _check_is_ours(folder)
         _clear(folder)
     else:
         epochs, steps = position_of(checkpoint)
@@ -220,6 +231,17 @@ def _check(folder, settings, may_differ, can_go_on):
         )
 
 
+def _check_is_ours(folder):
+    """Raises if what would be cleared away is of no run: that has its settings."""
+    found = [name for name in _CLEARED if (folder / name).exists()]
+    if found and not (folder / SETTINGS).exists():
+        raise FileExistsError(
+            f"Expected the folder of a run, or one without {', '.join(found)}. "
+            f"Received: {folder}, where no {SETTINGS} tells that a run made them. "
+            "Choose another folder."
+        )
+
+
 def _cut_history(path, epochs):
     """Takes away what was logged after a checkpoint, and a line that a kill cut off."""
     if not path.exists():
@@ -246,7 +268,8 @@ def _clear(folder):
 
     What a recipe replaces as a whole when it ends, such as a model, stays until then.
     """
-    for name in (CHECKPOINTS, AVERAGES, TENSORBOARD):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in (RESULTS, BEST_WEIGHTS, BEST_LORA, HISTORY, SETTINGS):
-        (folder / name).unlink(missing_ok=True)
+    for name in (*_CLEARED, SETTINGS):
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name, ignore_errors=True)
+        else:
+            (folder / name).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import runpy
 import sys
+import typing
 from pathlib import Path
 
 
@@ -85,6 +86,23 @@ def argument_problems(function, space):
     ]
 
 
+def as_arguments(function, settings):
+    """Makes a list of one of each setting where a function takes a list.
+
+    Args:
+        function: what is called with the settings of a trial.
+        settings: `dict`; each value is one of a list or range of the search space.
+
+    Returns:
+        `dict`, the arguments.
+    """
+    arguments = inspect.signature(function).parameters
+    return {
+        name: [value] if _takes_list(arguments.get(name), value) else value
+        for name, value in settings.items()
+    }
+
+
 def default_settings(function, space):
     """The function's own defaults of the searched settings, if the space holds them.
 
@@ -102,6 +120,13 @@ def default_settings(function, space):
     if all(_holds(space[name], default) for name, default in defaults.items()):
         return defaults
     return None
+
+
+def _takes_list(argument, value):
+    annotation = getattr(argument, "annotation", None)
+    kinds = [annotation, *typing.get_args(annotation)]
+    is_list = any(typing.get_origin(kind) is list for kind in kinds)
+    return is_list and value is not None and not isinstance(value, list)
 
 
 def _holds(values, default):

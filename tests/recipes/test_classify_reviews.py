@@ -212,6 +212,8 @@ def test_blocks_may_be_unfrozen_epoch_by_epoch(run_recipe, options, preset, fold
     run_recipe("classify_reviews.py", *options, *LEARNING, *stages, "--out", out)
     task = GPT2TextClassifier.from_preset(out / "model")
     assert task.freeze_policy == "nothing"
+    freezing = json.loads((out / "results.json").read_text())["freezing"]
+    assert freezing["policy"] == "nothing"
     before = keras_hub.models.Backbone.from_preset(str(preset)).get_weights()
     after = task.backbone.get_weights()
     assert all((a != b).any() for a, b in zip(before, after, strict=True))

@@ -201,10 +201,28 @@ def test_a_plateau_callback_beside_a_schedule_is_refused_at_once(tmp_path, scale
     model.compile(optimizer, "mse", jit_compile=False)
     name = type(optimizer).__name__
     with pytest.raises(ValueError, match=f"Plateau can lower.*a schedule in {name}"):
-        fit_run(model, None, None, tmp_path, epochs=1, callbacks=[plateau])
+        fit_run(model, None, [], tmp_path, epochs=1, callbacks=[plateau])
 
 
 def test_a_plateau_callback_beside_a_float_is_taken(tmp_path):
     plateau = keras.callbacks.ReduceLROnPlateau("loss")
     _, epochs, _ = run(tmp_path, 0.1, 1, callbacks=[plateau])
     assert epochs == 1
+
+
+def test_averages_are_refused_as_the_best_weights_would_replace_them(tmp_path):
+    model = make_model(0.1)
+    model.compile(keras.optimizers.SGD(0.1, use_ema=True), "mse")
+    with pytest.raises(ValueError, match="without use_ema.*averaged=5"):
+        fit_run(model, None, [], tmp_path, epochs=1, monitor="val_loss")
+
+
+def test_a_monitor_that_nothing_logs_costs_no_epoch(tmp_path):
+    lengths = np.array([[len(row) / 8] for row in ROWS], "float32")
+    train = LengthBucketed(ROWS, lengths, batch_size=6)
+    with pytest.raises(ValueError, match="validation data, for monitor='val_loss'"):
+        fit_run(make_model(0.1), train, None, tmp_path, epochs=1, monitor="val_loss")
+    model = make_model(0.1)
+    with pytest.raises(ValueError, match=r"among \['loss'\].*Received: 'val_accuracy'"):
+        fit_run(model, train, train, tmp_path, epochs=1)
+    assert int(model.optimizer.iterations) <= 1

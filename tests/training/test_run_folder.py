@@ -164,3 +164,17 @@ def test_history_has_whole_epochs(tmp_path):
     (tmp_path / "history.csv").write_text("epoch,loss\n0,3.0\n1,1.5\n2,")
     assert read_history(tmp_path) == {"loss": [3.0, 1.5]}
     assert read_history(tmp_path / "missing") == {}
+
+
+def test_what_no_run_made_is_not_cleared_away(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/mine.ckpt").write_text("hours of work")
+    (tmp_path / "history.csv").write_text("mine")
+    with pytest.raises(FileExistsError, match="without checkpoints, history.csv"):
+        open_run(tmp_path, {"epochs": 3})
+    assert (tmp_path / "checkpoints/mine.ckpt").read_text() == "hours of work"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/notes.txt").write_text("mine")
+    assert not open_run(tmp_path / "run", {"epochs": 3})
+    assert not open_run(tmp_path / "run", {"epochs": 3})
+    assert (tmp_path / "run/notes.txt").exists()

@@ -8,6 +8,7 @@ import toy_trials
 
 from kftune.training.trial_function import (
     argument_problems,
+    as_arguments,
     default_settings,
     function_reference,
     load_function,
@@ -96,3 +97,16 @@ def test_defaults_are_taken_if_the_space_holds_all_of_them():
     ):
         assert default_settings(train, {**both, **other}) is None
     assert default_settings(lambda **settings: None, both) is None
+
+
+def test_an_argument_that_is_a_list_gets_one():
+    def train(names: list[str], more: list[int] | None = None, rate: float = 0.1):
+        pass
+
+    settings = {"names": "a.tsv", "more": 3, "rate": 0.2, "other": "b"}
+    expected = {"names": ["a.tsv"], "more": [3], "rate": 0.2, "other": "b"}
+    assert as_arguments(train, settings) == expected
+    assert as_arguments(train, {"more": None, "names": ["b"]}) == {
+        "more": None,
+        "names": ["b"],
+    }

@@ -1,0 +1,97 @@
+"""What would go wrong hours after a training has begun, told before."""
+
+import warnings
+
+import keras
+
+from kftune.tuning.optimizer_state import optimizer_parts
+
+
+def check_fit(model, validation, monitor, callbacks):
+    """Checks what `fit_run` gets.
+
+    Args:
+        model: compiled `keras.Model`.
+        validation: its validation data, or `None`.
+        monitor: str, the log entry that tells the best epoch.
+        callbacks: those of the caller.
+
+    Raises:
+        ValueError: if `monitor` needs validation data and there are none, if
+            `ReduceLROnPlateau` is to lower the rate of a schedule, or if the optimizer
+            keeps averages, which the best epoch's weights would replace.
+    """
+    if validation is None and monitor.startswith("val_"):
+        raise ValueError(
+            f"Expected validation data, for monitor={monitor!r}. Received: None. Pass "
+            "some, or monitor='loss', mode='min'."
+        )
+    _check_plateau(model, callbacks)
+    averages = any(
+        getattr(p, "use_ema", False) for p in optimizer_parts(model.optimizer)
+    )
+    swaps = any(isinstance(c, keras.callbacks.SwapEMAWeights) for c in callbacks)
+    if averages or swaps:
+        raise ValueError(
+            "Expected an optimizer without use_ema, and no SwapEMAWeights: a run ends "
+            "with the weights of its best epoch, as they were trained. Pass "
+            "averaged=5 for the mean of the 5 best epochs. Received: use_ema=True"
+        )
+
+
+def warn_of_unknown_steps(model, checkpoint):
+    """Tells that a run without a checkpoint does not start from a fresh model.
+
+    Args:
+        model: compiled `keras.Model`.
+        checkpoint: `RunCheckpoint`.
+    """
+    steps = int(model.optimizer.iterations)
+    if steps and not (checkpoint.epoch or checkpoint.step):
+        warnings.warn(
+            f"The model has taken {steps} steps that no checkpoint of this run holds, "
+            "and goes on from there. Build and compile it anew for a run that starts "
+            "from the preset.",
+            stacklevel=3,
+        )
+
+
+class CheckMonitor(keras.callbacks.Callback):
+    """Ends a training after its first step if nothing logs what is monitored.
+
+    For `fit` without callbacks that put entries of their own into the logs.
+
+    Args:
+        monitor: str, a metric's name, after `"val_"` or not.
+
+    Raises:
+        ValueError: in `fit`, if no metric has this name.
+    """
+
+    def __init__(self, monitor):
+        super().__init__()
+        self.monitor = monitor
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks at the metrics of the first step."""
+        if batch == 0 and logs and self.monitor.removeprefix("val_") not in logs:
+            raise ValueError(
+                f"Expected a monitor among {sorted(logs)}, after 'val_' or not. "
+                f"Received: {self.monitor!r}. For language models and several heads: "
+                "monitor='val_loss', mode='min'."
+            )
+
+
+def _check_plateau(model, callbacks):
+    """Raises what Keras would raise only when the rate is to fall, hours later."""
+    if not any(isinstance(c, keras.callbacks.ReduceLROnPlateau) for c in callbacks):
+        return
+    parts = getattr(model.optimizer, "optimizers", [model.optimizer])
+    floats = [isinstance(part.learning_rate, keras.Variable) for part in parts]
+    if not all(floats):
+        raise ValueError(
+            "Expected an optimizer with a float as its learning_rate, which "
+            "ReduceLROnPlateau can lower. Received: a schedule in "
+            f"{type(model.optimizer).__name__}. Compile with a float, or leave the "
+            "callback out."
+        )
