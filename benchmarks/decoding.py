@@ -4,8 +4,9 @@
 
 The same GPT-2 of 124 M random weights goes on from 8 prompts of 16 tokens, 112 tokens
 each. The sides take turns, after two turns each that warm up; they must write the same
-tokens. CTranslate2 takes part if it is installed (`pip install ctranslate2`). A ratio
-of 1.80 says that the other side takes 1.80 times as long.
+tokens. It needs torch and transformers, and CTranslate2 takes part if it is installed:
+`pip install -e ".[ctranslate2]"`. A ratio of 1.80 says that the other side takes 1.80
+times as long.
 """
 
 import argparse

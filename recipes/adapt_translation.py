@@ -1,6 +1,6 @@
 """Adapt a translation model to the messages of a product, in several ways.
 
-    python recipes/adapt_translation.py --preset models/en-de --language de \
+    python recipes/adapt_translation.py --preset transformer_tiny_en_de --language de \
         --corpora django plone --general-test test.en+test.de --out runs/adapt
 
 Each regime starts from the preset, trains on the messages what it leaves unfrozen, and

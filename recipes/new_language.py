@@ -1,8 +1,8 @@
 """Give a translation model a new target language on the encoder that it has.
 
-    python recipes/new_language.py --preset models/en-de --language fr \
+    python recipes/new_language.py --preset transformer_tiny_en_de --language fr \
         --train django plone --out runs/en-fr
-    python recipes/new_language.py --preset models/en-de --language fr \
+    python recipes/new_language.py --preset transformer_tiny_en_de --language fr \
         --train train.en+train.fr --validation val.en+val.fr --test test.en+test.fr
 
 The preset's encoder stays, frozen unless told otherwise; the decoder, its vocabulary

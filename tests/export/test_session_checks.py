@@ -132,7 +132,11 @@ def outcomes(tmp_path_factory):
         ("compiled", "FAILED", ["XLA compilation disabled", "jit_compile"]),
         ("raw_bytes", "FAILED", ["expected UTF-8 in completion", "unicode_transcode"]),
         ("one_row", "FAILED", ["with 3 texts: expected 3 rows of score", "(1,)"]),
-        ("no_number", "FAILED", ["with 1 texts: expected numbers in score", "NaN"]),
+        (
+            "no_number",
+            "FAILED",
+            ["with 1 texts: expected finite numbers in score", "NaN"],
+        ),
         ("options", "ok", ["serving_default"]),
         ("no language", "FAILED", ["Received: 'target_language'", "Export again"]),
         ("good warm-up", "ok", ["requests replayed: 2"]),

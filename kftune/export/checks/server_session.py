@@ -63,7 +63,7 @@ def _output_problems(key, array, size):
             'tf.strings.unicode_transcode(x, "UTF-8", "UTF-8", errors="replace")'
         )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        yield f"expected numbers in {key}. Received: NaN"
+        yield f"expected finite numbers in {key}. Received: NaN or infinity"
 
 
 def _broken(array):
