@@ -5,9 +5,9 @@
 A Marian model translates sources in batches of sentences of like length, every side the
 same batches and the same number of steps: no row may end early. KerasHub has no Marian;
 its `BartSeq2SeqLM` of the same shape, random weights, searches with `BeamSampler`. The
-sides take turns, after two turns each that warm up. It needs torch and transformers, and
-CTranslate2 takes part if it is installed: `pip install -e ".[ctranslate2]"`. A ratio of
-1.80 says that the other side takes 1.80 times as long.
+sides take turns, after two turns each that warm up. It needs torch and transformers,
+and CTranslate2 takes part if it is installed: `pip install -e ".[ctranslate2]"`. A
+ratio of 1.80 says that the other side takes 1.80 times as long.
 """
 
 import argparse

@@ -9,6 +9,7 @@ from kftune.error_text import differences
 from kftune.files import remove_asides, write_aside
 from kftune.training.checkpoint_folder import CheckpointFolder, position_of
 from kftune.training.overwriting import is_overwriting
+from kftune.training.run_lock import lock_run, unlock_run
 
 AVERAGES = "epochs"
 BEST_WEIGHTS = "best.weights.h5"
@@ -58,6 +59,7 @@ def open_run(folder, settings, may_differ=()):
         FileExistsError: If a run with these settings has ended, or if the folder holds
             files under the names of a run's that no run made.
         ValueError: If the run there has other settings; lists them all.
+        BlockingIOError: If another process trains in the folder.
         OSError: If all checkpoints are damaged.
 
     Example:
@@ -66,6 +68,8 @@ def open_run(folder, settings, may_differ=()):
     ```
     """
     folder, settings = Path(folder), _plain(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock_run(folder)
     if is_overwriting():
         _clear(folder)
     for part in (folder, folder / AVERAGES):
@@ -99,7 +103,9 @@ def drop_weights(folder):
 
 
 def close_run(folder):
-    """Removes the checkpoints of a run that has ended, after its results were written.
+    """Removes the checkpoints of a run that has ended, and frees its folder.
+
+    Call it after the results were written.
 
     Args:
         folder: str or path of the run.
@@ -111,6 +117,7 @@ def close_run(folder):
     ```
     """
     shutil.rmtree(Path(folder) / CHECKPOINTS, ignore_errors=True)
+    unlock_run(folder)
 
 
 def open_runs(folder, settings, may_differ=()):
