@@ -4,6 +4,7 @@ import warnings
 
 import matplotlib
 import numpy as np
+from matplotlib import ticker
 
 from kftune.evaluation.plots import save_figure
 
@@ -63,5 +64,9 @@ def _draw(name, study, path, **options):
         panels = np.ravel(drawn)
         for axes in panels:
             axes.tick_params(axis="x", rotation=30)  # long names stand side by side
+            if axes.get_xscale() == "log":  # less than a decade, often
+                axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+                axes.xaxis.set_major_formatter("{x:g}")
+                axes.xaxis.set_minor_formatter(ticker.NullFormatter())
         save_figure(panels[0].figure, path)
         pyplot.close(panels[0].figure)

@@ -46,6 +46,10 @@ def test_slices_show_trials_by_each_setting(study, tmp_path, figures):
     assert [freeze.get_xlabel(), rate.get_xlabel()] == ["freeze", "rate"]
     assert freeze.get_ylabel() == "val_accuracy"
     assert rate.get_xscale() == "log"
+    figures[0].canvas.draw()
+    written = {text.get_text() for text in rate.get_xticklabels()}
+    assert {"0.0001", "0.001", "0.01"} <= written
+    assert not any(text.get_text() for text in rate.get_xticklabels(minor=True))
     dots = np.sort(rate.collections[0].get_offsets(), axis=0)
     wanted = np.repeat([[1e-4, 0], [1e-3, 1], [1e-2, 2]], 2, axis=0)
     np.testing.assert_allclose(dots, wanted)
