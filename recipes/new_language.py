@@ -51,8 +51,9 @@ def main(
     Args:
         preset: encoder-decoder with a Marian tokenizer: a name or a folder.
         train: pairs: files as "train.en+train.fr", "django", "plone".
-        validation: pairs that choose the best epoch; nothing takes a tenth of train.
-        test: pairs that are scored at the end; nothing takes a tenth of train.
+        validation: pairs that choose the best epoch; nothing takes a tenth of train,
+            2,000 at most.
+        test: pairs that are scored at the end; nothing takes as many of train.
         language: into which language, as the corpora of messages name it.
         vocabulary_size: tokens of the new target.
         freeze: policy for the preset's encoder: "encoder", or "nothing" to train all.

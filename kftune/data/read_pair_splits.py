@@ -28,7 +28,8 @@ def read_pair_splits(
 
     Returns:
         Dict of `"train"`, `"validation"` and `"test"` to `datasets.Dataset` with the
-        columns `source` and `target`.
+        columns `source` and `target`; what is split off has `group`, too, and given
+        parts keep their other columns.
 
     Raises:
         FileNotFoundError: as `read`.

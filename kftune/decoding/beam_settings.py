@@ -2,6 +2,13 @@
 
 import dataclasses
 
+from kftune.decoding.check_settings import (
+    are_words,
+    check_settings,
+    is_int,
+    is_number,
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BeamSettings:
@@ -39,16 +46,7 @@ class BeamSettings:
     wu_coverage_penalty: float
 
     def __post_init__(self):
-        wrong = [
-            f"{name} as {wanted}, not {getattr(self, name)!r}"
-            for name, (fits, wanted) in _EXPECTED.items()
-            if not fits(getattr(self, name))
-        ]
-        if wrong:
-            raise ValueError(
-                "Expected settings of BeamSearch that fit. Received: expected "
-                f"{'; '.join(wrong)}"
-            )
+        check_settings("BeamSearch", vars(self), _EXPECTED)
 
     @property
     def last_token_ids(self):
@@ -76,22 +74,6 @@ class BeamSettings:
         return self.early_stopping == "never" and penalty > 0
 
 
-def _is_int(value, least):
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_number(value):
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and abs(value) < float("inf")
-
-
-def _are_words(words):
-    return isinstance(words, list | tuple) and all(
-        isinstance(word, list | tuple) and word and all(_is_int(i, 0) for i in word)
-        for word in words
-    )
-
-
 def _as_list(ids):
     if ids is None:
         return []
@@ -99,28 +81,28 @@ def _as_list(ids):
 
 
 _EXPECTED = {
-    "num_beams": (lambda x: _is_int(x, 1), "an int >= 1"),
-    "length_penalty": (_is_number, "a number"),
+    "num_beams": (lambda x: is_int(x, 1), "an int >= 1"),
+    "length_penalty": (is_number, "a number"),
     "early_stopping": (
         lambda x: isinstance(x, bool) or x == "never",
         'True, False or "never"',
     ),
-    "no_repeat_ngram_size": (lambda x: _is_int(x, 0), "an int >= 0"),
-    "min_length": (lambda x: _is_int(x, 0), "an int >= 0"),
+    "no_repeat_ngram_size": (lambda x: is_int(x, 0), "an int >= 0"),
+    "min_length": (lambda x: is_int(x, 0), "an int >= 0"),
     "bad_words_ids": (
-        lambda x: x is None or _are_words(x),
+        lambda x: x is None or are_words(x),
         "a list of lists of ids >= 0, none of them empty",
     ),
-    "forced_bos_token_id": (lambda x: x is None or _is_int(x, 0), "an id >= 0 or None"),
+    "forced_bos_token_id": (lambda x: x is None or is_int(x, 0), "an id >= 0 or None"),
     "forced_eos_token_id": (
-        lambda x: all(_is_int(i, 0) for i in _as_list(x)),
+        lambda x: all(is_int(i, 0) for i in _as_list(x)),
         "an id >= 0, a list of them, or None",
     ),
     "renormalize_logits": (lambda x: isinstance(x, bool), "True or False"),
-    "repetition_penalty": (lambda x: _is_number(x) and x > 0, "a number > 0"),
+    "repetition_penalty": (lambda x: is_number(x) and x > 0, "a number > 0"),
     "wu_length_penalty": (
-        lambda x: x is None or _is_number(x),
+        lambda x: x is None or is_number(x),
         "a number or None",
     ),
-    "wu_coverage_penalty": (lambda x: _is_number(x) and x >= 0, "a number >= 0"),
+    "wu_coverage_penalty": (lambda x: is_number(x) and x >= 0, "a number >= 0"),
 }

@@ -4,6 +4,12 @@ import keras
 import keras_hub
 from keras import ops
 
+from kftune.decoding.check_settings import (
+    are_words,
+    check_settings,
+    is_int,
+    is_number,
+)
 from kftune.decoding.logits_rules import LogitsRules, bad_words
 
 
@@ -76,7 +82,7 @@ class Sampling(keras_hub.samplers.Sampler):
         self.min_length = min_length
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
-        _check(self.get_config())
+        check_settings("Sampling", self.get_config(), _EXPECTED)
 
     def __call__(self, next, *args, stop_token_ids=None, model=None, **kwargs):
         """See `keras_hub.samplers.Sampler`."""
@@ -181,25 +187,15 @@ class Sampling(keras_hub.samplers.Sampler):
 
 
 _EXPECTED = {
-    "temperature": (lambda x: x >= 0, "0 or more"),
-    "top_k": (lambda x: isinstance(x, int) and x >= 0, "an int of 0 or more"),
-    "top_p": (lambda x: 0 < x <= 1, "above 0 and at most 1"),
-    "min_p": (lambda x: 0 <= x < 1, "from 0 to below 1"),
-    "repetition_penalty": (lambda x: x > 0, "above 0"),
-    "no_repeat_ngram_size": (lambda x: isinstance(x, int) and x >= 0, "0 or more"),
-    "min_length": (lambda x: isinstance(x, int) and x >= 0, "0 or more"),
-    "bad_words_ids": (lambda x: x is None or all(x), "lists of one token or more"),
+    "temperature": (lambda x: is_number(x) and x >= 0, "a number >= 0"),
+    "top_k": (lambda x: is_int(x, 0), "an int >= 0"),
+    "top_p": (lambda x: is_number(x) and 0 < x <= 1, "a number above 0, 1 at most"),
+    "min_p": (lambda x: is_number(x) and 0 <= x < 1, "a number from 0 to below 1"),
+    "repetition_penalty": (lambda x: is_number(x) and x > 0, "a number > 0"),
+    "no_repeat_ngram_size": (lambda x: is_int(x, 0), "an int >= 0"),
+    "min_length": (lambda x: is_int(x, 0), "an int >= 0"),
+    "bad_words_ids": (
+        lambda x: x is None or are_words(x),
+        "a list of lists of ids >= 0, none of them empty",
+    ),
 }
-
-
-def _check(settings):
-    wrong = [
-        f"{name} {wanted}, not {settings[name]!r}"
-        for name, (fits, wanted) in _EXPECTED.items()
-        if not fits(settings[name])
-    ]
-    if wrong:
-        raise ValueError(
-            "Expected settings of Sampling that fit. Received: expected "
-            f"{'; '.join(wrong)}"
-        )

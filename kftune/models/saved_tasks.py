@@ -27,7 +27,7 @@ def saved_task_class(folder):
         return None if saved is None else registered_class(saved)
 
 
-def read_task(folder, *, load_weights=True, dtype=None, with_preprocessor=True):
+def read_task(folder, *, load_weights=True, dtype=None):
     """Reads a task that kftune saved; its backbone becomes kftune's own.
 
     Args:
@@ -35,7 +35,6 @@ def read_task(folder, *, load_weights=True, dtype=None, with_preprocessor=True):
         load_weights: `bool`. False gives random weights.
         dtype: `str`, dtype policy or `None` for the one that was saved, of the
             backbone.
-        with_preprocessor: `bool`. False leaves the preprocessor out.
 
     Returns:
         The task, compiled with its default loss.
@@ -49,8 +48,6 @@ def read_task(folder, *, load_weights=True, dtype=None, with_preprocessor=True):
         config = saved["config"]
         if dtype is not None:
             config["backbone"]["config"]["dtype"] = dtype
-        if not with_preprocessor:
-            config["preprocessor"] = None
         backbone = keras.saving.deserialize_keras_object(config["backbone"])
         if load_weights:
             one = folder / "model.weights.h5"

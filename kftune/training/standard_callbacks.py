@@ -32,7 +32,7 @@ def standard_callbacks(folder, monitor="val_loss", mode="min", patience=2):
     ```python
     open_run("runs/a", {"epochs": 9})
     model.fit(x, y, epochs=9, callbacks=standard_callbacks("runs/a", monitor="loss"))
-    model.load_weights("runs/a/best.weights.h5")
+    load_best_weights(model, "runs/a/best.weights.h5")
     ```
     """
     folder = Path(folder)

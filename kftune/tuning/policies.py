@@ -136,7 +136,7 @@ def _embeddings(model):
         for layer in sublayers(base_of(model))
         if is_kind(layer, "Embedding") and not isinstance(layer, keras.Model)
     )
-    _not_empty(weights, "embeddings", "an embedding layer", model)
+    _check_any(weights, "embeddings", "an embedding layer", model)
     return _without(weights, output_weights_in_backbone(model))
 
 
@@ -174,7 +174,7 @@ def _named(backbone, word):
 def _all_but_cross_attention(model):
     weights = weights_made_to_train(base_of(model))
     trained = [weight for weight in weights if "cross_attention" in weight.path]
-    _not_empty(trained, "all_but_cross_attention", "cross-attention", model)
+    _check_any(trained, "all_but_cross_attention", "cross-attention", model)
     return _without(weights, trained)
 
 
@@ -183,14 +183,14 @@ def _all_but_bias(model):
     # "beta" is the bias of a norm.
     ends = ("bias", "beta")
     trained = [w for w in bias_and_norm_weights(base) if w.name.endswith(ends)]
-    _not_empty(trained, "all_but_bias", "a bias", model)
+    _check_any(trained, "all_but_bias", "a bias", model)
     return _without(weights_made_to_train(base), trained)
 
 
 def _all_but_bias_and_norm(model):
     base = base_of(model)
     trained = bias_and_norm_weights(base)
-    _not_empty(trained, "all_but_bias_and_norm", "a bias or a norm", model)
+    _check_any(trained, "all_but_bias_and_norm", "a bias or a norm", model)
     return _without(weights_made_to_train(base), trained)
 
 
@@ -246,14 +246,13 @@ def _without(weights, left_out):
     return [weight for weight in weights if id(weight) not in left_out_ids]
 
 
-def _not_empty(weights, policy, what, model):
-    """The weights, or an error if a policy speaks of what the model lacks."""
+def _check_any(weights, policy, what, model):
+    """Raises if a policy speaks of what the model lacks."""
     if not weights:
         raise ValueError(
             f"Expected a model with {what} for {policy!r}. Received: "
             f"{type(model).__name__} {model.name!r}, which has none."
         )
-    return weights
 
 
 _NAMED = {

@@ -145,7 +145,7 @@ def test_what_is_no_prompt_is_refused(tmp_path, capsysbinary, folder, line):
 def test_settings_that_do_not_fit_are_named(capsysbinary, folder):
     status, _, err = run(capsysbinary, folder, "--top-p", "2")
     assert status == 1
-    assert "top_p above 0 and at most 1, not 2.0" in err
+    assert "top_p as a number above 0, 1 at most, not 2.0" in err
 
 
 def test_a_folder_is_no_output(tmp_path, capsysbinary, folder):

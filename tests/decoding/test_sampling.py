@@ -172,14 +172,24 @@ def test_all_that_does_not_fit_is_named():
     with pytest.raises(ValueError) as error:
         Sampling(-1, top_k=2.5, top_p=0, min_p=1, repetition_penalty=0, min_length=-2)
     for part in (
-        "temperature 0 or more, not -1",
-        "top_k an int of 0 or more, not 2.5",
-        "top_p above 0 and at most 1, not 0",
-        "min_p from 0 to below 1, not 1",
-        "repetition_penalty above 0, not 0",
-        "min_length 0 or more, not -2",
+        "temperature as a number >= 0, not -1",
+        "top_k as an int >= 0, not 2.5",
+        "top_p as a number above 0, 1 at most, not 0",
+        "min_p as a number from 0 to below 1, not 1",
+        "repetition_penalty as a number > 0, not 0",
+        "min_length as an int >= 0, not -2",
     ):
         assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"temperature": "warm"}, {"top_k": True}, {"bad_words_ids": [[-1]]}]
+)
+def test_settings_of_another_type_are_named(settings):
+    (name,) = settings
+    with pytest.raises(ValueError, match=f"expected {name} as"):
+        Sampling(**settings)
+    assert Sampling(np.float32(0.5), top_k=np.int64(3)).top_k == 3
 
 
 def test_words_beyond_the_vocabulary_are_refused(gpt2, quick):

@@ -8,11 +8,11 @@ from kftune.models.pretrained.preset_catalog import locate
 from kftune.models.pretrained.preset_files import clear_errors
 from kftune.models.pretrained.preset_folders import load_backbone
 from kftune.models.pretrained.preset_readers import check_class
-from kftune.models.pretrained.preset_saving import FREEZING_FILE, PresetTaskSaving
+from kftune.models.pretrained.preset_saving import FREEZING_FILE, PresetSaving
 from kftune.models.trainable_guard import record_trainable
 
 
-class PresetLanguageModel(PresetTaskSaving):
+class PresetLanguageModel(PresetSaving):
     """Mixin for language models that are made from presets and saved as presets.
 
     Attributes:

@@ -64,7 +64,3 @@ class PresetSaving:
             max_shard_size: as in `save_to_preset`.
         """
         super().save_to_preset(str(folder), max_shard_size=max_shard_size)
-
-
-class PresetTaskSaving(PresetSaving):
-    """The same for tasks."""

@@ -11,11 +11,11 @@ from kftune.models.pretrained.preset_catalog import locate
 from kftune.models.pretrained.preset_files import clear_errors, hugging_face_type
 from kftune.models.pretrained.preset_folders import load_backbone, load_preprocessor
 from kftune.models.pretrained.preset_readers import check_class
-from kftune.models.pretrained.preset_saving import PresetTaskSaving
+from kftune.models.pretrained.preset_saving import PresetSaving
 from kftune.models.saved_tasks import read_task, saved_task_class
 
 
-class PresetTask(PresetTaskSaving):
+class PresetTask(PresetSaving):
     """Mixin for classifiers that are made from presets and saved as presets."""
 
     @classmethod
