@@ -320,7 +320,7 @@ def _lengthened(hidden, length):
 
 def _without_stops(token_ids, mask, stop_token_ids):
     """Padding by a token that ends no row: KerasHub's samplers look at padding, too."""
-    stops = {int(token_id) for token_id in stop_token_ids or ()}
+    stops = set() if stop_token_ids is None else set(map(int, stop_token_ids))
     free = next(token_id for token_id in range(len(stops) + 1) if token_id not in stops)
     for token_id in sorted(stops):
         is_padding = ops.logical_and(ops.equal(token_ids, token_id), ~mask)
