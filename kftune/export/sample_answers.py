@@ -74,7 +74,7 @@ def _classifier_cases(task, signatures):
 
 def _causal_lm_cases(task, signatures):
     # The live task refuses prompts that fill a row.
-    rows = task.preprocessor.tokenize_rows(SAMPLES)
+    rows = task.preprocessor.tokenize_rows(SAMPLES, cut=False)
     longest = task.preprocessor.sequence_length
     texts = [
         text for text, row in zip(SAMPLES, rows, strict=True) if len(row) < longest
