@@ -159,7 +159,8 @@ def test_a_cache_has_the_compute_dtype(dtype):
     dtypes = {keras.backend.standardize_dtype(part.dtype) for part in cache}
     assert dtypes == {layer.compute_dtype}
     full = numpy(layer(x, x, use_causal_mask=True))
-    np.testing.assert_allclose(actual, full, atol=0.05)
+    # bfloat16 has 8 bits: sums in another order differ by a percent.
+    np.testing.assert_allclose(actual, full, rtol=0.03, atol=0.05)
 
 
 def test_errors_name_what_was_received():
