@@ -204,6 +204,8 @@ def talk(out, language):
         (made,) = desk.answer([question], [spoken])
         print(f"[{made.language}: {made.understood}]")
         print(f"[{made.intent}, {made.confidence:.0%}]")
+        if made.cut:
+            print("[too long: its end was not read]")
         print(made.answer)
 
 

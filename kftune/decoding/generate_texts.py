@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from kftune.decoding.length_batches import length_batches
+from kftune.decoding.length_batches import map_by_length
 from kftune.decoding.text_pieces import TextPieces
 from kftune.error_text import first_few, shortened
 from kftune.models.n_best import best_of, own_stop_token_ids
@@ -65,19 +65,20 @@ def generate_texts(
     stops = TextPieces(stop_strings).stop_strings  # refuses an empty one
     room = _room(task, max_new_tokens, long_prompts)
     rows = _fitting(task.preprocessor, prompts, room, long_prompts, names)
-    texts, done = [None] * len(rows), 0
+
+    def generated(batch, length):
+        texts = _generated(task, batch, length, max_new_tokens)
+        return [TextPieces(stops).grow(text, is_last=True) for text in texts]
+
     lengths = [len(row) for row in rows]
-    for indices, length, count in length_batches(lengths, room, batch_tokens):
-        batch = [rows[index] for index in indices]
-        # What fills up a batch is not kept.
-        filled = batch + batch[-1:] * (count - len(batch))
-        outputs = _generated(task, filled, length, max_new_tokens)
-        for index, text in zip(indices, outputs, strict=False):
-            texts[index] = TextPieces(stops).grow(text, is_last=True)
-        done += len(indices)
-        if on_batch:
-            on_batch(done)
-    return texts
+    return map_by_length(
+        generated,
+        rows,
+        lengths,
+        limit=room,
+        batch_tokens=batch_tokens,
+        on_batch=on_batch,
+    )
 
 
 def check_prompts(task, prompts, *, max_new_tokens, long_prompts="error", names=None):

@@ -5,7 +5,7 @@ import dataclasses
 
 import keras
 
-from kftune.decoding.translate_texts import translate_texts
+from kftune.decoding.translate_texts import source_lengths, translate_texts
 
 REFUSAL = ""
 _UNSURE = "I am not sure what you mean."
@@ -23,6 +23,8 @@ class SupportAnswer:
         confidence: `float`, 0 to 1, its probability.
         answered: `bool`. False: it was refused, for its confidence was too low.
         answer: `str`, in the language of the question.
+        cut: `bool`. True: the question is longer than the translator or the classifier
+            reads, so its end was left out.
 
     Example:
     ```python
@@ -38,14 +40,15 @@ class SupportAnswer:
     confidence: float
     answered: bool
     answer: str
+    cut: bool
 
 
 class SupportDesk:
     """Translates a question, tells its intent, and translates an answer back.
 
     Args:
-        classifier: task whose `predict` takes texts and gives logits `(N, C)`, with
-            `label_names`, such as `kftune.models.GPT2TextClassifier`.
+        classifier: `kftune.models.TextClassifier` with a preprocessor and
+            `label_names`.
         translator: `kftune.models.TransformerSeq2SeqLM` with a preprocessor, compiled
             with the sampler to use. It knows `language` and those of the questions.
         language: `str`, that of the classifier.
@@ -121,8 +124,9 @@ class SupportDesk:
         ]
         said = self.translate(*zip(*said, strict=True), languages)
         confidences = confidences.tolist()
+        cut = self._cut(questions, languages, understood)
         columns = questions, languages, understood, intents, confidences, answered, said
-        return [SupportAnswer(*row) for row in zip(*columns, strict=True)]
+        return [SupportAnswer(*row) for row in zip(*columns, cut, strict=True)]
 
     def classify(self, texts):
         """Tells intents, of texts in the language of the classifier.
@@ -161,6 +165,20 @@ class SupportDesk:
             for place, translation in zip(places, translations, strict=True):
                 results[place] = translation
         return results
+
+    def _cut(self, questions, languages, understood):
+        """Whether each question was too long for one of the models."""
+        reader = self.classifier.preprocessor
+        lengths = reader.whole_lengths(understood)
+        cut = [length > reader.sequence_length for length in lengths]
+        foreign = [i for i, name in enumerate(languages) if name != self.language]
+        if foreign:
+            asked = [questions[i] for i in foreign]
+            lengths = source_lengths(self.translator, asked, self.language)
+            limit = self.translator.preprocessor.encoder_sequence_length
+            for i, length in zip(foreign, lengths, strict=True):
+                cut[i] |= length > limit
+        return cut
 
     def _reply(self, intent, language):
         """The answer to an intent, and the language it is in."""

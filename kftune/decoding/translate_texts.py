@@ -2,7 +2,7 @@
 
 import sys
 
-from kftune.decoding.length_batches import length_batches
+from kftune.decoding.length_batches import map_by_length
 from kftune.models.tokenizers.marian_tokenizer import MarianTokenizer
 from kftune.models.transformer.transformer_seq2seq_lm_preprocessor import (
     TransformerSeq2SeqLMPreprocessor,
@@ -44,18 +44,14 @@ def translate_texts(task, texts, *, batch_tokens=2048, on_batch=None, **options)
     texts = list(texts)
     lengths = source_lengths(task, texts, options.get("target_language"))
     limit = task.preprocessor.encoder_sequence_length
-    results, done = [None] * len(texts), 0
-    for indices, _, rows in length_batches(lengths, limit, batch_tokens):
-        batch = [texts[index] for index in indices]
-        # Rows do not depend on each other: what fills up a batch changes none.
-        filled = batch + batch[-1:] * (rows - len(batch))
-        outputs = task.generate(filled, **options)
-        for index, output in zip(indices, outputs, strict=False):
-            results[index] = output
-        done += len(indices)
-        if on_batch:
-            on_batch(done)
-    return results
+    return map_by_length(
+        lambda batch, _: task.generate(batch, **options),
+        texts,
+        lengths,
+        limit=limit,
+        batch_tokens=batch_tokens,
+        on_batch=on_batch,
+    )
 
 
 def source_lengths(task, texts, target_language=None):

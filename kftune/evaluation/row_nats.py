@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kftune.decoding.length_batches import length_batches
+from kftune.decoding.length_batches import map_by_length
 from kftune.models.token_rows import padded
 
 
@@ -21,21 +21,21 @@ def row_nats(task, rows, scored, longest, batch_tokens):
     Returns:
         float64 array `(N,)`, in nats, from 0.
     """
-    nats = np.zeros(len(rows))
-    lengths = [len(row) for row in rows]
-    for indices, length, count in length_batches(lengths, longest, batch_tokens):
-        # What fills up a batch is not kept.
-        filled = [*indices, *indices[-1:] * (count - len(indices))]
-        pad = task.preprocessor.tokenizer.pad_token_id
-        token_ids, mask = padded([rows[index] for index in filled], length, pad)
+    pad = task.preprocessor.tokenizer.pad_token_id
+
+    def batch_nats(batch, length):
+        token_ids, mask = padded([row for row, _ in batch], length, pad)
         ends = mask.sum(axis=1, keepdims=True)
-        first = ends - np.array([[scored[index]] for index in filled])
+        first = ends - np.array([[number] for _, number in batch])
         is_scored = mask & (np.arange(length) >= first)
         logits = task.predict_on_batch({"token_ids": token_ids, "padding_mask": mask})
         losses = keras.ops.sparse_categorical_crossentropy(
             token_ids[:, 1:], logits[:, :-1].astype("float32"), from_logits=True
         )
         losses = keras.ops.convert_to_numpy(losses).astype("float64")
-        sums = (losses * is_scored[:, 1:]).sum(axis=1)
-        nats[indices] = sums[: len(indices)]
-    return nats
+        return (losses * is_scored[:, 1:]).sum(axis=1)
+
+    pairs = list(zip(rows, scored, strict=True))
+    lengths = [len(row) for row in rows]
+    limits = {"limit": longest, "batch_tokens": batch_tokens}
+    return np.array(map_by_length(batch_nats, pairs, lengths, **limits), "float64")

@@ -143,6 +143,19 @@ class TextClassifierPreprocessor(
             for ids in self._tokenize(self.tokenizer, texts)
         ]
 
+    def whole_lengths(self, texts):
+        """Counts the tokens that whole texts have, also where they are cut.
+
+        Args:
+            texts: as in `tokenize_rows`. N of them.
+
+        Returns:
+            List of N `int`, start and end token included.
+        """
+        texts, _ = as_texts(texts)
+        ends = len(special_ids(self, "start") + special_ids(self, "end"))
+        return [len(ids) + ends for ids in self._tokenize(self.tokenizer, texts)]
+
     def get_config(self):
         """The constructor's arguments."""
         return {

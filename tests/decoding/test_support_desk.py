@@ -13,6 +13,11 @@ class Classifier:
 
     label_names = ("card_lost", "new_pin")
 
+    def __init__(self):
+        self.preprocessor = types.SimpleNamespace(
+            sequence_length=20, whole_lengths=lambda texts: [len(x) for x in texts]
+        )
+
     def predict(self, texts, verbose):
         logits = [[("card" in x) * len(x), ("pin" in x) * len(x)] for x in texts]
         return np.array(logits, "float32") / 10
@@ -21,7 +26,9 @@ class Classifier:
 def translator(name, **tokenizer):
     """What the desk needs to know of a translation model."""
     tokenizer = types.SimpleNamespace(**tokenizer)
-    preprocessor = types.SimpleNamespace(tokenizer=tokenizer)
+    preprocessor = types.SimpleNamespace(
+        tokenizer=tokenizer, encoder_sequence_length=16
+    )
     return types.SimpleNamespace(name=name, preprocessor=preprocessor)
 
 
@@ -36,7 +43,12 @@ def calls(monkeypatch):
             return [GERMAN[text] for text in texts]
         return [f"{target_language}: {text}" for text in texts]
 
+    def lengths(task, texts, target_language):
+        assert target_language == "en"
+        return [len(text) for text in texts]
+
     monkeypatch.setattr(support_desk, "translate_texts", translate)
+    monkeypatch.setattr(support_desk, "source_lengths", lengths)
     return asked
 
 
@@ -77,6 +89,13 @@ def test_questions_are_understood_and_answered_in_their_language(calls):
         ("tags", ("Wo ist die Karte?", "PIN neu"), "en", 9),
         ("tags", ("Look again.", "What?"), "de", 9),
     ]
+
+
+def test_questions_that_a_model_does_not_read_whole_are_marked(calls):
+    desk = SupportDesk(Classifier(), translator("tags"))
+    questions = ["Wo ist die Karte?", "PIN neu", "x" * 20, "x" * 21]  # 17, 7 letters
+    answers = desk.answer(questions, ["de", "de", "en", "en"])
+    assert [answer.cut for answer in answers] == [True, False, False, True]
 
 
 def test_nothing_is_translated_at_home(calls):

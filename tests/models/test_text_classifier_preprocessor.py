@@ -40,6 +40,7 @@ def test_truncation_keeps_the_end_token(bert_tokenizer, truncate, kept):
     assert pack([text])["token_ids"].tolist() == [kept]
     assert pack.tokenize_rows([text])[0].tolist() == kept
     assert graph(pack, [text])["token_ids"].tolist() == [kept]
+    assert pack.whole_lengths([text, "good", ""]) == [6, 3, 2]
 
 
 def graph(preprocessor, texts, batched=True):
