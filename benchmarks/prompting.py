@@ -1,12 +1,16 @@
-"""What does a language model know of film reviews before it is tuned?
+r"""What does a language model know of a task before it is tuned?
 
     python benchmarks/prompting.py --out runs/prompting
+    python benchmarks/prompting.py --data banking77/train.csv.xz --label category \
+        --templates "{text} This is about" "{text} Topic:" --validation-rows 3 \
+        --shots 0 --test-rows 1000 --out runs/prompting_intents
 
-Classifies Rotten Tomatoes by prompts, without examples and with a few, calibrated (Zhao
-et al. 2021) and not. For each number of examples the template is chosen on the
-validation split, and scored on the test split. Under --out it writes results.json.
+Classifies texts by prompts, without examples and with a few, calibrated (Zhao et al.
+2021) and not. For each number of examples the template is chosen on the validation
+split, and scored on the test split. Under --out it writes results.json.
 """
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +19,8 @@ import kftune
 from kftune.cli import option_types as types
 from kftune.cli.recipe import run_recipe
 
-# The answers are for fresh and rotten.
-TEMPLATES = {
+# For film reviews; the answers are for fresh and rotten.
+REVIEWS = {
     "{text} All in all, the film is": [" good", " bad"],
     "{text}\nVerdict:": [" great", " terrible"],
     "{text} It was": [" great", " bad"],
@@ -27,8 +31,12 @@ def main(
     *,
     preset: str = "gpt2_tiny_en",
     data: str = "rotten_tomatoes",
+    text: str | None = None,
+    label: str | None = None,
+    templates: list[str] = [],  # noqa: B006
     shots: list[int] = [0, 4],  # noqa: B006
     validation_rows: types.PositiveInt = 300,
+    test_rows: types.NonNegativeInt = 0,
     seed: types.Seed = 0,
     split_seed: types.Seed = 0,
     out: Path = Path("runs/prompting"),
@@ -37,34 +45,45 @@ def main(
 
     Args:
         preset: pretrained GPT-2: a name of `kftune presets`, or a folder.
-        data: named corpus or file with the labels fresh and rotten.
+        data: named corpus or file.
+        text: column of the texts.
+        label: column of the classes.
+        templates: of prompts, with {text}, that the names of the classes answer, their
+            probability by token; nothing takes those for film reviews.
         shots: examples a class that stand in the prompt.
         validation_rows: rows a class that choose the template.
+        test_rows: test rows at most, the first ones; 0 takes all.
         seed: chooses examples and validation rows.
         split_seed: of the split into train, validation and test.
         out: folder for results.json.
     """
     settings = dict(locals())
-    rows, _ = kftune.data.clean(kftune.data.read(data))
-    rows = kftune.data.encode_labels(rows)
-    splits = kftune.data.split(rows, validation=0.1, test=0.1, seed=split_seed)
+    splits = kftune.data.read_splits(data, text=text, label=label, seed=split_seed)
+    if test_rows:
+        number = min(test_rows, len(splits["test"]))
+        splits["test"] = splits["test"].select(range(number))
+    names = kftune.data.class_names(splits["train"])
+    answers = [f" {name.replace('_', ' ')}" for name in names]
+    prompts = dict.fromkeys(templates, answers) or REVIEWS
     chosen = kftune.data.few_a_class(splits["validation"], validation_rows, seed=seed)
     task = kftune.models.GPT2CausalLM.from_preset(preset)
+    score = functools.partial(accuracy, task, per_token=bool(templates))
     found = {}
     for count in shots:
         examples = shown(splits["train"], count, seed)
         validation = {
-            template: accuracy(task, template, examples, chosen)
-            for template in TEMPLATES
+            template: score((template, prompts[template]), examples, chosen)
+            for template in prompts
         }
         best = max(validation, key=validation.get)
+        prompt = (best, prompts[best])
         found[f"{count} examples a class"] = {
             "template": best,
             "validation": validation,
             "test": {
-                "calibrated": accuracy(task, best, examples, splits["test"]),
-                "not calibrated": accuracy(
-                    task, best, examples, splits["test"], content_free=()
+                "calibrated": score(prompt, examples, splits["test"]),
+                "not calibrated": score(
+                    prompt, examples, splits["test"], content_free=()
                 ),
             },
         }
@@ -84,10 +103,10 @@ def shown(train, count, seed):
     return list(zip(rows["text"], rows["label"], strict=True))
 
 
-def accuracy(task, template, examples, rows, **options):
-    """The share of rows that a prompt classifies rightly."""
+def accuracy(task, prompt, examples, rows, **options):
+    """The share of rows that a template with its answers classifies rightly."""
     classifier = kftune.evaluation.PromptedClassifier(
-        task, template, TEMPLATES[template], examples, **options
+        task, *prompt, examples, **options
     )
     classes = classifier.predict(rows["text"]).argmax(axis=-1)
     return float((classes == np.array(rows["label"])).mean())

@@ -38,10 +38,37 @@ def test_a_template_is_chosen_and_scored(run, tmp_path):
     rows = kftune.data.encode_labels(kftune.data.read(tmp_path / "reviews.csv"))
     test = kftune.data.split(rows, validation=0.1, test=0.1, seed=0)["test"]
     scores = found["0 examples a class"]
-    templates = runpy.run_path(str(BENCHMARKS / "prompting.py"))["TEMPLATES"]
+    templates = runpy.run_path(str(BENCHMARKS / "prompting.py"))["REVIEWS"]
     answers = templates[scores["template"]]
     classifier = kftune.evaluation.PromptedClassifier(
         task, scores["template"], answers, content_free=()
     )
     right = classifier.predict(test["text"]).argmax(axis=-1) == test["label"][:]
     assert right.mean() == pytest.approx(scores["test"]["not calibrated"])
+
+
+def test_names_of_classes_answer_templates_of_ones_own(run, tmp_path):
+    with (tmp_path / "questions.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["question", "intent"])
+        for i in range(60):
+            writer.writerow([f"Question {i}?", ["lost_card", "new_pin"][i % 2]])
+    template = "{text} It is about"
+    columns = ["--text", "question", "--label", "intent"]
+    given = ["--data", tmp_path / "questions.csv", *columns, "--templates", template]
+    limits = ["--validation-rows", "2", "--shots", "0", "--test-rows", "4"]
+    given += [*limits, "--out", tmp_path / "out"]
+    run("prompting.py", *map(str, given))
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    (found,) = results["prompting"].values()
+    assert found["template"] == template
+
+    task = kftune.models.GPT2CausalLM.from_preset("gpt2_tiny_en")
+    columns = {"text": "question", "label": "intent"}
+    splits = kftune.data.read_splits(tmp_path / "questions.csv", **columns)
+    classifier = kftune.evaluation.PromptedClassifier(
+        task, template, [" lost card", " new pin"], per_token=True
+    )
+    test = splits["test"][:4]
+    right = classifier.predict(test["text"]).argmax(axis=-1) == test["label"]
+    assert right.mean() == pytest.approx(found["test"]["calibrated"])
