@@ -1,6 +1,5 @@
 """Keeps the weights of the best epoch in a file that is whole at any moment."""
 
-import math
 from pathlib import Path
 
 import keras
@@ -9,6 +8,7 @@ import numpy as np
 from kftune.files import write_aside
 from kftune.models.layer_tree import lora_layers
 from kftune.training.model_state import from_raw, to_arrays
+from kftune.training.monitored_score import MonitoredScore
 
 
 class BestWeights(keras.callbacks.Callback):
@@ -37,11 +37,9 @@ class BestWeights(keras.callbacks.Callback):
 
     def __init__(self, path, monitor, mode):
         super().__init__()
-        if mode not in ("min", "max"):
-            raise ValueError(f"Expected mode 'min' or 'max'. Received: {mode!r}")
         self.path = Path(path)
         self.monitor = monitor
-        self.mode = mode
+        self._score = MonitoredScore(monitor, mode)
         self._best = None
 
     def get_state(self):
@@ -58,23 +56,13 @@ class BestWeights(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the weights if no epoch was as good."""
-        score = (logs or {}).get(self.monitor)
-        if score is None:
-            raise ValueError(
-                f"Expected {self.monitor!r} in the logs: let the callback that puts it "
-                f"there stand before this one. Received: {sorted(logs or {})}"
-            )
-        if self._best is None or self._loss(score) < self._loss(self._best):
+        score = self._score.read(logs)
+        loss = self._score.loss
+        if self._best is None or loss(score) < loss(self._best):
             with write_aside(self.path) as aside:
                 self.model.save_weights(aside)
             _save_lora(self.model, self.path)
-            self._best = float(score)
-
-    def _loss(self, score):
-        """Smaller is better."""
-        if math.isnan(score):
-            return math.inf
-        return score if self.mode == "min" else -score
+            self._best = score
 
 
 def load_best_weights(model, path):

@@ -1,13 +1,13 @@
 """Keeps the weights of a few epochs, and averages them when training ends."""
 
 import json
-import math
 from pathlib import Path
 
 import keras
 
 from kftune.files import write_aside
 from kftune.training.average_weights import average_weights
+from kftune.training.monitored_score import MonitoredScore
 
 _SCORES = "scores.json"
 
@@ -51,7 +51,7 @@ class CheckpointAverage(keras.callbacks.Callback):
         self.folder = Path(folder)
         self.keep = keep
         self.monitor = monitor
-        self.mode = mode if monitor else "max"
+        self._score = MonitoredScore(monitor, mode if monitor else "max")
 
     @property
     def path(self):
@@ -75,8 +75,10 @@ class CheckpointAverage(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Keeps the epoch's weights if it is among the last or the best."""
         number = epoch + 1
-        scores = {**self._scores, number: self._score(number, logs or {})}
-        kept = sorted(scores, key=lambda n: (self._loss(scores[n]), -n))[: self.keep]
+        score = self._score.read(logs) if self.monitor else number
+        scores = {**self._scores, number: score}
+        kept = sorted(scores, key=lambda n: (self._score.loss(scores[n]), -n))
+        kept = kept[: self.keep]
         if number in kept:
             with write_aside(self._file(number)) as aside:
                 self.model.save_weights(aside)
@@ -100,22 +102,6 @@ class CheckpointAverage(keras.callbacks.Callback):
         path = self.folder / _SCORES
         saved = json.loads(path.read_text("utf-8")) if path.exists() else {}
         return {int(number): float(score) for number, score in saved.items()}
-
-    def _score(self, number, logs):
-        if self.monitor is None:
-            return number
-        if self.monitor not in logs:
-            raise ValueError(
-                f"Expected {self.monitor!r} in the logs: let the callback that puts it "
-                f"there stand before this one. Received: {sorted(logs)}"
-            )
-        return float(logs[self.monitor])
-
-    def _loss(self, score):
-        """Smaller is better; not a number is worst."""
-        if math.isnan(score):
-            return math.inf
-        return score if self.mode == "min" else -score
 
     def _file(self, number):
         return self.folder / f"epoch-{number:04d}.weights.h5"
