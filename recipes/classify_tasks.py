@@ -17,6 +17,7 @@ docs/several_tasks.md.
 from pathlib import Path
 
 import keras
+import numpy as np
 
 import kftune
 from kftune.cli import option_types as types
@@ -155,7 +156,7 @@ def build(options, splits):
 
 
 def fit(task, splits, folder, options):
-    """Mix the tasks, compile, train to the best sum of losses; the seconds it took."""
+    """Mix the tasks, compile, train to the best mean accuracy; the seconds it took."""
     batches = kftune.training.task_batches(
         task,
         splits,
@@ -178,12 +179,23 @@ def fit(task, splits, folder, options):
         batches["validation"],
         folder,
         epochs=options["epochs"],
-        monitor="val_loss",
-        mode="min",
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=log_mean_accuracy)],
     )
     print(kftune.evaluation.describe_overfitting(history.history))
-    kftune.evaluation.plot_curves(history.history, folder / "curves.png")
+    kftune.evaluation.plot_curves(
+        history.history, folder / "curves.png", monitor="val_accuracy", mode="max"
+    )
     return seconds
+
+
+def log_mean_accuracy(epoch, logs):
+    """Log the mean of the tasks' accuracies, which chooses the best epoch."""
+    accuracies = [
+        value
+        for name, value in logs.items()
+        if name.startswith("val_") and name.endswith("_accuracy")
+    ]
+    logs["val_accuracy"] = float(np.mean(accuracies))
 
 
 def score(single, rows):

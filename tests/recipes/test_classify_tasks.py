@@ -4,6 +4,7 @@ import runpy
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 from kftune.cli import recipe
@@ -85,6 +86,8 @@ def test_two_tasks_become_two_classifiers_and_a_table(whole):
     assert "| test accuracy | reviews | queues |" in results["table"]
     history = read_history(out / "together")
     assert {"val_reviews_accuracy", "val_queues_accuracy"} < history.keys()
+    means = [history[f"val_{name}_accuracy"] for name in ("reviews", "queues")]
+    assert history["val_accuracy"] == pytest.approx(np.mean(means, axis=0))
     # 160 rows, and 96 twice (160 / 96 = 1.7), each weighted by 352 / (2 * 192).
     losses = [history[n][-1] for n in ("loss", "reviews_loss", "queues_loss")]
     assert losses[0] == pytest.approx(losses[1] + 2 * losses[2], rel=0.02)
