@@ -4,8 +4,14 @@ from keras import ops
 
 from kftune.models.beam_cache import beam_cache
 from kftune.models.chunked_loss import ChunkedLoss
-from kftune.models.layer_tree import sublayers
-from kftune.models.n_best import SCORES, best_of, check_n_best, gives_scores, n_best
+from kftune.models.n_best import (
+    SCORES,
+    as_stop_token_ids,
+    best_of,
+    check_n_best,
+    gives_scores,
+    n_best,
+)
 from kftune.models.next_token import STATE, next_token
 from kftune.models.prompts import PROMPT, ROW_LENGTHS, with_prompt
 from kftune.models.task_inputs import TASK_OPTIONS, TaskInputs
@@ -54,6 +60,14 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
         )
         self.generates_with_xla = bool(jit_compile) and not self.run_eagerly
 
+    def get_compile_config(self):
+        """Tells how the task was compiled, how it generates among it."""
+        config = super().get_compile_config()
+        # Keras notes what "auto" came to in training, where generation has its own.
+        if config and self.generates_with_xla and not config["jit_compile"]:
+            config["jit_compile"] = "auto"
+        return config
+
     def generate(
         self,
         inputs,
@@ -90,6 +104,9 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
                 that the sampler can give.
             TypeError: if the sampler gives no scores.
         """
+        stop_token_ids = as_stop_token_ids(stop_token_ids)
+        # KerasHub writes into it.
+        inputs = dict(inputs) if isinstance(inputs, dict) else inputs
         if num_return_sequences == 1 and not return_scores:
             return super().generate(inputs, max_length, stop_token_ids, strip_prompt)
         check_n_best(self.sampler, num_return_sequences)
@@ -143,7 +160,8 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
             self.jit_compile = self.generates_with_xla
             self.generate_function = super().make_generate_function()
             self.jit_compile = trains_with_xla
-        return self.generate_function(inputs, stop_token_ids=stop_token_ids)
+        stops = as_stop_token_ids(stop_token_ids)
+        return self.generate_function(inputs, stop_token_ids=stops)
 
     def generate_step(self, inputs, stop_token_ids=None):
         """Generates for one batch; can be compiled by XLA.
@@ -266,18 +284,6 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
             Float tensor `(B, P, V)`.
         """
         return self.backbone.logits(hidden)
-
-    def quantize(self, mode=None, **kwargs):
-        """Makes integers of the weights; `generate` is compiled again.
-
-        Args:
-            mode: `str`, such as `"int8"`.
-            **kwargs: Passed to `keras.Model.quantize`.
-        """
-        # Keras refuses layers that were not called yet, a tokenizer among them.
-        for layer in sublayers(self.preprocessor) if self.preprocessor else []:
-            layer.built = True
-        super().quantize(mode, **kwargs)
 
     def check_task(self, backbone, preprocessor, options):
         """Refuses what does not fit, and options that Keras would drop silently.

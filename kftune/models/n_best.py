@@ -91,7 +91,21 @@ def n_best(task, inputs, count, *, max_length, stop_token_ids, strip_prompt):
             prompts = given[task.generated_mask_name][:, None]
             outputs[task.generated_mask_name] &= ~np.asarray(prompts, "bool")
         pairs += _pairs(task, outputs)
-    return pairs[0] if is_one else pairs
+    return pairs[0] if is_one and not is_dataset else pairs
+
+
+def as_stop_token_ids(stop_token_ids):
+    """Gives stop tokens as what can be compared and hashed, in place of arrays.
+
+    Args:
+        stop_token_ids: `"auto"`, sequence or array of `int`, or `None`.
+
+    Returns:
+        `"auto"`, list of `int`, or `None`.
+    """
+    if stop_token_ids is None or isinstance(stop_token_ids, str):
+        return stop_token_ids
+    return [int(number) for number in stop_token_ids]
 
 
 def own_stop_token_ids(task):

@@ -4,6 +4,7 @@ import keras_hub
 import numpy as np
 from keras import ops
 
+from kftune.models.n_best import as_stop_token_ids
 from kftune.models.prompts import PROMPT, with_prompt
 
 STATE = "state"
@@ -81,7 +82,7 @@ def generated_tokens(task, inputs, stop_token_ids):
         outputs = task.run_compiled(step, stop_token_ids)
         row, state = outputs[task.generated_name], outputs[STATE]
         token = int(ops.convert_to_numpy(row)[0, index])
-        if token in (stop_token_ids or ()):
+        if token in (as_stop_token_ids(stop_token_ids) or ()):
             return
         yield token
         read, start = np.array([[token]], "int32"), index

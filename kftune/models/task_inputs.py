@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kftune.models.layer_tree import sublayers
+
 # What every KerasHub task takes beside its own arguments.
 TASK_OPTIONS = ("compile", "dtype", "name", "trainable")
 
@@ -185,6 +187,19 @@ class TaskInputs:
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
+
+    def quantize(self, mode=None, **kwargs):
+        """Makes integers of the weights; what was compiled is compiled again.
+
+        Args:
+            mode: `str`, such as `"int8"`.
+            **kwargs: Passed to `keras.Model.quantize`.
+        """
+        # Keras refuses layers that were not called yet, a tokenizer among them.
+        for layer in sublayers(self.preprocessor) if self.preprocessor else []:
+            if layer is not self.preprocessor:  # which builds what it packs with
+                layer.built = True
+        super().quantize(mode, **kwargs)
 
     def check_known_labels(self, batches):
         """Checks the labels that a dataset knows, as those of arrays are.

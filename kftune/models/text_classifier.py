@@ -151,9 +151,15 @@ class TextClassifier(
             `keras.callbacks.History`.
 
         Raises:
-            ValueError: as there, or if a key of `class_weight` is no class.
+            ValueError: as there, or if a key of `class_weight` is no class, or if there
+                is one for lists of labels or numbers.
         """
         if class_weight and not self.has_several_heads:
+            if self.head.problem_type != "single_label_classification":
+                raise ValueError(
+                    "Expected class_weight for single_label_classification alone; pass "
+                    f"sample_weight. Received: a head for {self.head.problem_type}"
+                )
             classes = class_indices(np.array(list(class_weight)), self.head)
             weights = class_weight.values()
             class_weight = dict(zip(map(int, classes), weights, strict=True))

@@ -52,6 +52,8 @@ def test_all_kinds_of_inputs(task):
     again = task.generate(batches, num_return_sequences=3)
     texts = [[text for text, _ in pairs] for pairs in found]
     assert [[text for text, _ in pairs] for pairs in again] == texts
+    unbatched = tf.data.Dataset.from_tensor_slices(PROMPTS)
+    assert len(task.generate(unbatched, num_return_sequences=3)) == len(PROMPTS)
     stripped = task.generate(PROMPTS, num_return_sequences=3, strip_prompt=True)
     for prompt, pairs, rest in zip(PROMPTS, found, stripped, strict=True):
         assert [prompt + text for text, _ in rest] == [text for text, _ in pairs]

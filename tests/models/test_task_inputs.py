@@ -265,3 +265,23 @@ def test_a_rate_that_has_fallen_to_zero_is_told(task, quick):
     task.fit(TEXTS, LABELS, verbose=0)
     with pytest.warns(UserWarning, match="learning rate is 0 after 1 steps"):
         task.fit(TEXTS, LABELS, verbose=0)
+
+
+@pytest.mark.parametrize("problem_type", ["multi_label_classification", "regression"])
+def test_class_weights_are_for_classes_alone(gpt2_backbone, problem_type):
+    head = DenseHead(2, problem_type=problem_type)
+    task = attach_head(gpt2_backbone, head)
+    task.compile("sgd")
+    rows = {"token_ids": [[1, 2]], "padding_mask": [[1, 1]]}
+    with pytest.raises(ValueError, match=f"sample_weight. Received.*{problem_type}"):
+        task.fit(rows, [[1.0, 0.0]], class_weight={0: 2.0}, verbose=0)
+
+
+def test_a_task_with_a_tokenizer_can_be_quantised(task):
+    expected = task.predict(TEXTS, verbose=0)
+    task.quantize("int8")
+    received = task.predict(TEXTS, verbose=0)
+    assert not np.array_equal(received, expected)
+    np.testing.assert_allclose(received, expected, atol=0.1)
+    batches = tf.data.Dataset.from_tensors(TEXTS)
+    np.testing.assert_allclose(task.predict(batches, verbose=0), received, atol=1e-5)

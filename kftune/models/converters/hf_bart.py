@@ -47,8 +47,9 @@ def read_bart_tokenizer(folder):
     """
     config = read_json(folder, "config.json")
     rows = config["vocab_size"]
-    vocabulary, merges = read_byte_pairs(folder)
-    never_cut = [t for t in _NEVER_CUT if vocabulary.get(t, rows) < rows]
+    vocabulary, merges, added = read_byte_pairs(folder)
+    special = [t for t in _NEVER_CUT if vocabulary.get(t, rows) < rows]
+    never_cut = list(dict.fromkeys([*special, *added]))
     tokenizer = keras_hub.models.BartTokenizer(
         vocabulary, merges, unsplittable_tokens=never_cut
     )

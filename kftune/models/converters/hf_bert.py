@@ -5,7 +5,11 @@ import dataclasses
 import keras_hub
 
 from kftune.models.bert.exact_gelu_bert_backbone import ExactGeluBertBackbone
-from kftune.models.converters.hf_files import check_settings, read_json
+from kftune.models.converters.hf_files import (
+    check_settings,
+    read_json,
+    read_json_if_there,
+)
 from kftune.models.converters.tensor_row import TensorRow, dense_rows, norm_rows
 from kftune.models.converters.tensor_table import TensorTable, load_tensors
 
@@ -120,19 +124,30 @@ def bert_table(backbone):
     return TensorTable(rows, _PREFIX, ignored=_IGNORED)
 
 
-def read_bert_tokenizer(folder):
+def read_bert_tokenizer(folder, cls=keras_hub.models.BertTokenizer):
     """Reads BERT's vocabulary; lower-case models lose accents, as in transformers.
 
     Args:
-        folder: `Path` with `vocab.txt` and `tokenizer_config.json`.
+        folder: `Path` with `vocab.txt`, or with the `tokenizer.json` that transformers
+            5 writes in its place; and `tokenizer_config.json`, if it is not as usual.
+        cls: class of the tokenizer, for models that cut texts as BERT does.
 
     Returns:
-        `keras_hub.models.BertTokenizer`.
+        `keras_hub.models.BertTokenizer`, or a `cls`.
+
+    Raises:
+        FileNotFoundError: if there is neither file.
     """
-    config = read_json(folder, "tokenizer_config.json")
+    config = read_json_if_there(folder, "tokenizer_config.json")
+    lowercase = config.get("do_lower_case", True)
     strip_accents = config.get("strip_accents")
-    if strip_accents is None:
-        strip_accents = config["do_lower_case"]
-    return keras_hub.models.BertTokenizer.from_preset(
-        str(folder), strip_accents=strip_accents
+    if (folder / "vocab.txt").is_file():
+        vocabulary = str(folder / "vocab.txt")
+    else:
+        ids = read_json(folder, "tokenizer.json")["model"]["vocab"]
+        vocabulary = sorted(ids, key=ids.get)
+    return cls(
+        vocabulary,
+        lowercase=lowercase,
+        strip_accents=lowercase if strip_accents is None else strip_accents,
     )

@@ -14,6 +14,7 @@ from kftune.models.converters.tensor_row import TensorRow, dense_rows, norm_rows
 from kftune.models.converters.tensor_table import TensorTable, load_tensors
 from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
 
+_END = "<|endoftext|>"
 _HEAD = "score.weight"
 _SETTINGS = {
     "vocab_size": "vocabulary_size",
@@ -136,7 +137,10 @@ def read_gpt2_tokenizer(folder):
         FileNotFoundError: if there is neither.
         ValueError: if `tokenizer.json` holds no byte-pair vocabulary.
     """
-    return keras_hub.models.GPT2Tokenizer(*read_byte_pairs(folder))
+    vocabulary, merges, added = read_byte_pairs(folder)
+    return keras_hub.models.GPT2Tokenizer(
+        vocabulary, merges, unsplittable_tokens=sorted({_END, *added})
+    )
 
 
 def gpt2_head_options(folder):

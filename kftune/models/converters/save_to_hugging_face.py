@@ -94,6 +94,11 @@ def _decoding(task, tokenizer):
     """Decoding settings; ids that they do not state are those of the tokenizer."""
     settings = getattr(task, "decoding_settings", None) or DecodingSettings()
     stated = settings.stated()
+    names = ("decoder_sequence_length", "sequence_length")
+    lengths = [getattr(task.preprocessor, name, None) for name in names]
+    if longest := next(filter(None, lengths), None):
+        # transformers would stop after 20 tokens.
+        stated.setdefault("max_length", longest)
     if tokenizer is not None:
         stated.setdefault("eos_token_id", _decoder_end(tokenizer))
     if not isinstance(task.backbone, TransformerBackbone):

@@ -1,5 +1,9 @@
 """Reads tokenizers out of preset folders."""
 
+import functools
+
+import keras_hub
+
 from kftune.models.converters.hf_bart import read_bart_tokenizer
 from kftune.models.converters.hf_bert import read_bert_tokenizer
 from kftune.models.converters.hf_gpt2 import read_gpt2_tokenizer
@@ -13,6 +17,9 @@ TOKENIZER_READERS.update(
     {
         "bart": read_bart_tokenizer,
         "bert": read_bert_tokenizer,
+        "distilbert": functools.partial(
+            read_bert_tokenizer, cls=keras_hub.models.DistilBertTokenizer
+        ),
         "gpt2": read_gpt2_tokenizer,
         "m2m_100": read_m2m100_tokenizer,
         "marian": read_marian_tokenizer,

@@ -15,6 +15,7 @@ _END, _UNKNOWN, _PAD = "</s>", "<unk>", "<pad>"
 _RESERVED = re.compile(r"</?s>|<unk>|<pad>|<0x[0-9A-F]{2}>|.*[\s\u2581].*|", re.DOTALL)
 _LANGUAGE = re.compile(r"[\w.-]+")
 _MODEL_TYPES = ("unigram", "bpe")
+_LONGEST = 2**30  # bytes; SentencePiece skips longer texts, 4192 by default
 
 
 def train_marian_tokenizer(
@@ -126,6 +127,7 @@ def _train(texts, vocabulary_size, symbols, options):
             pad_id=-1,
             user_defined_symbols=symbols,
             minloglevel=2,
+            max_sentence_length=_LONGEST,
             **options,
         )
     except RuntimeError as error:

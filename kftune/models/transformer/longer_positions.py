@@ -1,5 +1,6 @@
 """An encoder-decoder that reads longer texts than it was trained on."""
 
+from kftune.models.merged_lora import merged_weights
 from kftune.models.transformer.transformer_seq2seq_lm import TransformerSeq2SeqLM
 
 
@@ -38,6 +39,6 @@ def with_positions(task, length):
     del config["name"]
     config["max_sequence_length"] = max(length, longest)
     backbone = type(task.backbone).from_config(config)
-    backbone.set_weights(task.backbone.get_weights())
+    backbone.set_weights(merged_weights(task.backbone))
     preprocessor = type(task.preprocessor)(task.preprocessor.tokenizer, length, length)
     return TransformerSeq2SeqLM(backbone, preprocessor)

@@ -1,5 +1,6 @@
 """A new output layer for a new target language, behind a trained encoder."""
 
+from kftune.models.merged_lora import merged_weights
 from kftune.models.tokenizers.marian_tokenizer import MarianTokenizer
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
 from kftune.models.transformer.transformer_seq2seq_lm import TransformerSeq2SeqLM
@@ -54,11 +55,13 @@ def with_new_target(task, target_tokenizer, *, copy_decoder=False):
     }
     del config["name"]
     backbone = TransformerBackbone.from_config(config)
+    trained_backbone = type(task.backbone).from_config(task.backbone.get_config())
+    trained_backbone.set_weights(merged_weights(task.backbone))
     backbone.encoder_token_embedding.embeddings.assign(
-        task.backbone.encoder_token_embedding.embeddings
+        trained_backbone.encoder_token_embedding.embeddings
     )
     for side in ("encoder", "decoder") if copy_decoder else ("encoder",):
-        layers = (_layers_of(part, side) for part in (task.backbone, backbone))
+        layers = (_layers_of(part, side) for part in (trained_backbone, backbone))
         for trained, new in zip(*layers, strict=True):
             new.set_weights(trained.get_weights())
     return TransformerSeq2SeqLM(

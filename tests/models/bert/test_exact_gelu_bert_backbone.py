@@ -1,3 +1,5 @@
+import json
+
 import keras
 import keras_hub
 import numpy as np
@@ -83,6 +85,33 @@ def test_lower_case_models_lose_accents(tmp_path):
     rows = load_preprocessor(tmp_path, sequence_length=8)
     cls, cafe, unknown, sep = 2, WORDS.index("cafe"), 1, 3
     assert rows.tokenize_rows(["Café xyz"])[0].tolist() == [cls, cafe, unknown, sep]
+
+
+def test_a_vocabulary_as_transformers_5_writes_it(tmp_path):
+    save_reference(tmp_path)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    for name in ("vocab.txt", "tokenizer_config.json"):
+        (tmp_path / name).unlink()
+    theirs.save_pretrained(tmp_path)
+    assert not (tmp_path / "vocab.txt").exists()
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    config.pop("do_lower_case", None)  # True unless it is said
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    rows = load_preprocessor(tmp_path, sequence_length=8)
+    text = "Café, good xyz"
+    assert rows.tokenize_rows([text])[0].tolist() == theirs(text)["input_ids"]
+
+
+def test_distilbert_loses_accents_too(tmp_path):
+    save_reference(tmp_path)
+    config = transformers.DistilBertConfig(
+        vocab_size=30, dim=8, n_layers=1, n_heads=2, hidden_dim=16
+    )
+    transformers.DistilBertModel(config).save_pretrained(tmp_path)
+    rows = load_preprocessor(tmp_path, sequence_length=8)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    text = "Café good"
+    assert rows.tokenize_rows([text])[0].tolist() == theirs(text)["input_ids"]
 
 
 def test_settings_that_are_computed_otherwise_are_listed(tmp_path):

@@ -220,3 +220,26 @@ def test_missing_weights_are_named(reference, folder):
     (folder / "model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match="pytorch_model.bin"):
         GPT2TextClassifier.from_preset(folder)
+
+
+@pytest.mark.parametrize("files", ["tokenizer.json", "vocab.json"])
+def test_added_tokens_are_never_cut(folder, bpe_folder, files):
+    words = json.loads((bpe_folder / "vocabulary.json").read_text())
+    size = len(words)
+    save_reference(folder, bpe_folder, vocab_size=size + 1, pad_token_id=0)
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    theirs.add_tokens(["<|user|>"])
+    theirs.add_tokens(["<|late|>"])  # the embedding has no row for it
+    theirs.save_pretrained(folder)
+    text = "<|user|> Good film"
+    expected = theirs(text)["input_ids"]
+    assert expected[0] == size
+    if files == "vocab.json":
+        shutil.copy(bpe_folder / "vocabulary.json", folder / "vocab.json")
+        shutil.copy(bpe_folder / "merges.txt", folder / "merges.txt")
+        added = {"<|user|>": size, "<|late|>": size + 1}
+        (folder / "added_tokens.json").write_text(json.dumps(added))
+        (folder / "tokenizer.json").unlink()
+    task = TextClassifier.from_preset(folder)
+    assert task.preprocessor.tokenize_rows([text])[0].tolist() == expected
+    assert "<|late|>" not in task.preprocessor.tokenizer.vocabulary

@@ -57,6 +57,12 @@ def small_backbone(**options):
     return TransformerBackbone(**sizes, hidden_dim=8, intermediate_dim=12, **options)
 
 
+def test_transformers_does_not_stop_after_its_own_few_tokens(gpt2_task, folder):
+    save_to_hugging_face(gpt2_task, folder)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    assert model.generation_config.max_length == 16
+
+
 @pytest.mark.backend
 @pytest.mark.parametrize("kind", WRITTEN)
 def test_transformers_loads_the_same_logits(kind, tmp_path, folder):

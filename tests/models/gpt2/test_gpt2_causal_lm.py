@@ -84,6 +84,23 @@ def test_xla_compiles_generation_unless_compile_forbids_it(bare):
     assert bare.jit_compile is trains_with_xla
 
 
+def test_stop_tokens_may_be_an_array(bare):
+    bare.compile(sampler="greedy", jit_compile=False)
+    inputs = prompts(9, 2)
+    expected = bare.generate(inputs, stop_token_ids=[7, 8])
+    received = bare.generate(inputs, stop_token_ids=np.array([7, 8]))
+    np.testing.assert_array_equal(received["token_ids"], expected["token_ids"])
+
+
+def test_a_keras_file_keeps_how_it_generates(task, tmp_path):
+    for jit_compile, with_xla in (("auto", True), (False, False)):
+        task.compile(sampler="greedy", jit_compile=jit_compile)
+        task.save(tmp_path / "lm.keras")
+        again = keras.saving.load_model(tmp_path / "lm.keras")
+        assert again.generates_with_xla == task.generates_with_xla == with_xla
+        assert again.jit_compile == task.jit_compile
+
+
 def test_greedy_tokens_are_the_best_ones_of_the_full_pass(bare):
     given = prompts(1, 5, 34)
     outputs = bare.generate(given, stop_token_ids=None)

@@ -5,6 +5,7 @@ import json
 import keras_hub
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kftune.models import (
     GPT2Backbone,
@@ -55,6 +56,15 @@ def test_integer_weights_are_saved_and_saved_again(task, tmp_path, quick):
         assert model.backbone.token_embedding.quantization_mode == "int8"
         model.compile(sampler="greedy", **quick)
         assert model.generate(TEXTS[:2], max_length=16) == expected
+
+
+def test_integer_weights_are_evaluated_in_a_graph(task, quick):
+    task.quantize("int8")
+    task.compile(**quick)
+    expected = task.evaluate(TEXTS, verbose=0, return_dict=True)["loss"]
+    batches = tf.data.Dataset.from_tensors(TEXTS)
+    loss = task.evaluate(batches, verbose=0, return_dict=True)["loss"]
+    assert loss == pytest.approx(expected, abs=1e-4)
 
 
 def test_without_a_preprocessor(task, tmp_path):

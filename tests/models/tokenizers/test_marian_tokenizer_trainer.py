@@ -142,6 +142,12 @@ def iter_twice(texts):
     return np.array(texts, object)
 
 
+def test_long_texts_are_learnt_as_well():
+    article = "rosebud " * 1000  # 8 kB
+    tokenizer = train_marian_tokenizer([article, *SOURCE], TARGET, 340)
+    assert len(tokenizer(["rosebud"])[0]) <= 2
+
+
 def test_a_sample_of_many_texts_is_chosen_by_the_seed():
     texts = ["".join(letters) for letters in itertools.permutations("abcde")]
 

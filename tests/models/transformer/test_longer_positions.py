@@ -48,6 +48,20 @@ def test_what_fitted_before_stays_the_same():
     assert isinstance(longer.generate(text, max_length=10), str)
 
 
+def test_what_lora_learned_comes_along():
+    task = make_task("sinusoidal")
+    task.backbone.enable_lora(2)
+    for weight in task.backbone.trainable_weights:
+        weight.assign(np.random.default_rng(0).normal(0, 0.3, weight.shape))
+    longer = with_positions(task, 24)
+    ids = np.arange(4, 20, dtype="int32").reshape(2, 8)
+    states = [
+        ops.convert_to_numpy(each.backbone.encode(ids, np.ones_like(ids)))
+        for each in (task, longer)
+    ]
+    np.testing.assert_allclose(states[1], states[0], atol=1e-5)
+
+
 def test_learned_positions_do_not_grow():
     task = make_task("learned")
     assert with_positions(task, 6).preprocessor.encoder_sequence_length == 6

@@ -105,6 +105,16 @@ def test_the_decoder_is_new_unless_it_is_asked_for(task, french, copy_decoder):
     assert size == task.backbone.vocabulary_size == 290
 
 
+def test_what_lora_learned_comes_along(task, french):
+    task.backbone.enable_lora(2)
+    for weight in task.backbone.trainable_weights:
+        weight.assign(np.random.default_rng(0).normal(0, 0.3, weight.shape))
+    new = with_new_target(task, french)
+    inputs = task.preprocessor.generate_preprocess(ENGLISH[:3])
+    received, expected = encoded(new, inputs), encoded(task, inputs)
+    np.testing.assert_allclose(received, expected, atol=1e-5)
+
+
 def test_targets_have_the_new_vocabulary_and_its_padding(task, french):
     new = with_new_target(task, french)
     x, y, weight = new.preprocessor(ENGLISH[:2], FRENCH[:2])

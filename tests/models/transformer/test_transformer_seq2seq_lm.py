@@ -140,6 +140,16 @@ def test_texts_in_and_texts_out(task, stock):
     assert expected[2].startswith("good film")
 
 
+def test_what_is_passed_to_generate_is_left_as_it_is(task):
+    inputs = {"encoder_text": "good film", "decoder_text": "it"}
+    first = task.generate(inputs, max_length=8)
+    assert isinstance(first, str)
+    assert inputs == {"encoder_text": "good film", "decoder_text": "it"}
+    assert task.generate(inputs, max_length=8) == first
+    stops = task.preprocessor.stop_token_ids
+    assert task.generate(inputs, 8, np.array(stops)) == first
+
+
 def test_generation_follows_training_and_ends(bart_tokenizer, quick):
     backbone = TransformerBackbone(
         410, 1, 2, 16, 32, dropout=0, max_sequence_length=LENGTH, normalize_first=True
