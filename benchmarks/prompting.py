@@ -2,8 +2,8 @@ r"""What does a language model know of a task before it is tuned?
 
     python benchmarks/prompting.py --out runs/prompting
     python benchmarks/prompting.py --data banking77/train.csv.xz --label category \
-        --templates "{text} This is about" "{text} Topic:" --validation-rows 3 \
-        --shots 0 --test-rows 1000 --out runs/prompting_intents
+        --templates "{text} This is about" "{text} Topic:" --validation-rows 1 \
+        --shots 0 --test-rows 300 --out runs/prompting_intents
 
 Classifies texts by prompts, without examples and with a few, calibrated (Zhao et al.
 2021) and not. For each number of examples the template is chosen on the validation

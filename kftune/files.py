@@ -73,6 +73,30 @@ def remove_asides(folder):
             _remove(path)
 
 
+def remove_at_once(path):
+    """Removes a file or folder under its name in one step, then what was in it.
+
+    Args:
+        path: `str` or `Path`, may be missing. What a kill leaves, `remove_asides`
+            takes away.
+    """
+    path = Path(path)
+    if path.exists():
+        aside = _sibling(path)
+        os.replace(path, aside)
+        _remove(aside)
+
+
+def reach_disk(path):
+    """Waits until a file would survive a power cut, too.
+
+    Args:
+        path: `Path` of a file.
+    """
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def inside(folder, name):
     """Joins a relative name to a folder and refuses names that would leave it.
 

@@ -79,6 +79,8 @@ def main(
     pairs = make_pairs(task, splits, answer_tokens)
     test = pairs["test"].shuffle(seed=split_seed)
     pairs["test"] = test.select(range(min(test_answers, len(test))))
+    # A blank answer ends the run now and not after the training.
+    kftune.evaluation.check_references(pairs["test"]["answer"][:generated])
     kftune.training.open_run(out, settings)
 
     batches = kftune.training.text_batches(

@@ -92,6 +92,7 @@ def main(
     task = kftune.models.GPT2CausalLM.from_preset(preset, load_weights=pretrained)
     freezing = kftune.tuning.freeze(task, freeze)
     print(freezing)
+    kftune.decoding.check_prompts(task, prompts, max_new_tokens=max_new_tokens)  # now
     kftune.training.open_run(out, settings, may_differ)
     batches = kftune.training.text_batches(
         task, splits, text="prompt", answer="answer", batch_size=batch_size, seed=seed

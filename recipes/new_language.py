@@ -75,11 +75,13 @@ def main(
         train, validation, test, language=language, seed=seed, keep_identical=True
     )
     for name in ("validation", "test"):  # now, not after hours of training
-        kftune.evaluation.check_references(splits[name]["target"])
+        rows = splits[name]
+        kftune.evaluation.check_references(rows["target"], rows["source"])
     tests = {"test": splits.pop("test")}
     targets = splits["train"]["target"]
     tokenizer = kftune.models.train_marian_tokenizer(targets, targets, vocabulary_size)
 
+    check(settings, tokenizer)
     kftune.training.open_runs(out, settings)
     options = {name: value for name, value in settings.items() if name != "out"}
     systems = {}
@@ -109,6 +111,15 @@ def main(
         table=table,
     )
     print(f"Written to {out}: results.json, test.tsv, and a model/ in each folder")
+
+
+def check(options, tokenizer):
+    """End the run now and not hours later: a misspelt policy, another preset."""
+    task = kftune.models.TransformerSeq2SeqLM.from_preset(options["preset"])
+    task = kftune.models.with_new_target(
+        task, tokenizer, copy_decoder=options["copy_decoder"]
+    )
+    kftune.tuning.freeze(task, options["freeze"])
 
 
 def train_system(options, folder, tokenizer, splits, tests):

@@ -150,7 +150,10 @@ def read_splits(folder, languages):
     for pair in languages:
         rows, _ = kftune.data.clean_pairs(train[pair], languages=pair)
         train[pair] = kftune.data.drop_overlap(rows, tested)
-    return {"train": train, "validation": read("val"), "test": test}
+    validation = read("val")
+    for rows in (*validation.values(), *test.values()):  # now, not hours later
+        kftune.evaluation.check_references(rows["target"], rows["source"])
+    return {"train": train, "validation": validation, "test": test}
 
 
 def get_tokenizer(pairs, vocabulary_size, languages, folder, resumed):

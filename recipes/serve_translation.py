@@ -47,6 +47,12 @@ def main(
     settings = dict(locals())
     started = time.perf_counter()
     task = kftune.models.TransformerSeq2SeqLM.from_preset(preset)
+    known = kftune.export.known_languages(task.preprocessor.tokenizer)
+    if wrong := [code for code in target_languages if code not in known]:
+        raise ValueError(
+            f"Expected --target-languages among those of the model, {known}; none if "
+            f"it knows only one. Received: {wrong}"
+        )
     task.compile(sampler=kftune.decoding.BeamSearch(num_beams))
     version = kftune.export.export_saved_model(task, out / "translation")
     report = kftune.export.verify(version)

@@ -77,8 +77,8 @@ def main(
     keras.utils.set_random_seed(seed)
 
     splits, test = read_splits(settings)
-    kftune.training.open_run(out, settings)
     task = load(settings)
+    kftune.training.open_run(out, settings)
     batches = make_batches(task, splits, settings)
     print(batches["train"])
     task.compile(
@@ -134,7 +134,7 @@ def read_splits(options):
     """Read, a row a summary to train on, clean, split; no text stands in two parts."""
     rows, test = (kftune.data.read(options[name]) for name in ("data", "test_data"))
     # Blank references end the run now and not hours later.
-    kftune.evaluation.check_references(test["target"])
+    kftune.evaluation.check_references(test["target"], test["source"])
     share = 0.5 if options["interests"] else 0.0
     rows = kftune.data.summary_rows(rows, share=share, seed=options["seed"])
     limits = dict.fromkeys(("max_words", "max_chars", "max_ratio"))
@@ -147,6 +147,11 @@ def load(options):
     """Load the preset; texts may have as many tokens as was asked for."""
     task, length = kftune.models.load_task(options["preset"]), options["max_length"]
     if is_seq2seq(task):
+        if (most := options["max_summary_tokens"]) > length:
+            raise ValueError(
+                f"Expected max_summary_tokens of at most max_length, {length}. "
+                f"Received: {most}"
+            )
         return kftune.models.with_positions(task, length)
     task.preprocessor.sequence_length = min(length, task.backbone.max_positions)
     return task

@@ -89,7 +89,8 @@ def main(
         train, validation, test, language=target, seed=seed, languages=(source, target)
     )
     for name in ("validation", "test"):  # now, not after hours of training
-        kftune.evaluation.check_references(pairs[name]["target"])
+        rows = pairs[name]
+        kftune.evaluation.check_references(rows["target"], rows["source"])
     may_differ = ["epochs", "decay_epochs", "patience"]
     kftune.training.open_run(out, settings, may_differ)
 

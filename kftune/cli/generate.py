@@ -121,7 +121,7 @@ def _load(arguments):
 
 def _check(task, chunk, arguments):
     """Raises for a line that cannot be gone on with."""
-    from kftune.decoding.generate_texts import check_prompts
+    from kftune.decoding import check_prompts
 
     check_prompts(task, **_asked(_objects(chunk, arguments), arguments))
 
@@ -133,8 +133,11 @@ def _objects(chunk, arguments):
 
 def _asked(objects, arguments):
     """The prompts, what errors call them, and how long they may be."""
+    from ftfy.fixes import fix_surrogates
+
     return {
-        "prompts": [each[_PROMPT] for each in objects.values()],
+        # JSON can hold half a character, which no tokenizer knows.
+        "prompts": [fix_surrogates(each[_PROMPT]) for each in objects.values()],
         "names": [f"line {number}" for number in objects],
         "max_new_tokens": arguments.max_new_tokens,
         "long_prompts": arguments.long_prompts,

@@ -47,8 +47,8 @@ def clean(dataset, *, columns=None, label="label", max_chars=20_000):
 
     Args:
         dataset: `datasets.Dataset`.
-        columns: sequence of `str`. The text columns; `None` takes those of `text`,
-            `source` and `target` that are there.
+        columns: sequence of `str`. The text columns; `None` takes `text`,
+            or `source` and `target`.
         label: `str`. The column whose missing values (`None`, `""`, NaN, or -1 for
             class labels) drop a row; ignored if there is no such column.
         max_chars: `int` or `None`. The most characters a text may have; `None` for no

@@ -15,8 +15,8 @@ def drop_overlap(dataset, test, *, group_by="group", columns=None):
         test: `datasets.Dataset` with the same text columns.
         group_by: `str` or `None`. Column of the groups, ignored unless both have it;
             `None`, blank and NaN are no group.
-        columns: sequence of `str`. The text columns; `None` takes those of `text`,
-            `source` and `target` that are there.
+        columns: sequence of `str`. The text columns; `None` takes `text`,
+            or `source` and `target`.
 
     Returns:
         `datasets.Dataset`, the other rows in their order.

@@ -152,6 +152,11 @@ def _read_file(path, label, encoding, *, column_names, delimiter):
             f"Expected column_names with {' or '.join(TABLES)} alone. Received: "
             f"{path} with column_names={list(column_names)}"
         )
+    if delimiter != "," and suffix != ".csv":
+        raise ValueError(
+            "Expected a delimiter with .csv alone. Received: "
+            f"{path} with delimiter={delimiter!r}"
+        )
     if suffix == ".parquet":
         return dataset_from_parquet(path)
     if suffix == ".po":

@@ -2,7 +2,7 @@
 
 from kftune.data.clean import clean
 from kftune.data.drop_overlap import drop_overlap
-from kftune.data.labels import class_names, encode_labels
+from kftune.data.labels import class_names, encode_labels, is_list_or_float
 from kftune.data.read import read
 from kftune.data.split import split
 
@@ -37,6 +37,7 @@ def read_splits(source, test_source=None, *, seed=0, **columns):
     if test_source is None:
         return dict(split(rows, validation=0.1, test=0.1, seed=seed))
     test, _ = clean(read(test_source, **columns))
-    test = encode_labels(test, class_names(rows))
+    has_classes = not is_list_or_float(rows.features["label"])
+    test = encode_labels(test, class_names(rows) if has_classes else None)
     rows = drop_overlap(rows, test)
     return {**split(rows, validation=0.1, test=0, seed=seed), "test": test}

@@ -40,7 +40,7 @@ def read_csv(path, encoding="utf-8", column_names=None, delimiter=","):
     lines = numbered_lines(path, encoding, newline="")
     texts = (line for _, line in lines)
     reader = csv.reader(texts, strict=True, delimiter=delimiter)
-    with _long_fields():
+    with long_fields():
         yield from _named(path, _csv_records(path, reader), column_names)
 
 
@@ -149,7 +149,7 @@ ROWS = {".jsonl": read_jsonl, ".ndjson": read_jsonl, ".txt": read_text}
 
 
 @contextlib.contextmanager
-def _long_fields():
+def long_fields():
     """Lifts the csv module's limit of 128 KiB a field."""
     before = csv.field_size_limit(_LONGEST_FIELD)
     try:
@@ -184,8 +184,8 @@ def _named(path, records, column_names):
         raise ValueError(f"{path}: expected different column names. Twice: {twice}")
     if len(names) == 1 and ";" in names[0]:
         raise ValueError(
-            f"{path}: expected columns with commas between. Received: {names[0]!r}. "
-            "Pass delimiter=';'."
+            f"{path}: expected columns with commas, or in .tsv tabs, between. "
+            f"Received: {names[0]!r}. Name the file .csv and pass delimiter=';'."
         )
     for line, fields in records:
         if len(fields) != len(names):

@@ -10,8 +10,8 @@ def text_columns(dataset, columns=None):
 
     Args:
         dataset: `datasets.Dataset`.
-        columns: sequence of `str`, or `None` for those of `text`, `source` and
-            `target` that are there.
+        columns: sequence of `str`, or `None` for `text`, and without it for those of
+            `source` and `target` that are there.
 
     Returns:
         A list of `str`.
@@ -20,7 +20,9 @@ def text_columns(dataset, columns=None):
         ValueError: if a column is missing or holds no strings.
     """
     received = {name: str(feature) for name, feature in dataset.features.items()}
-    found = [name for name in TEXT_COLUMNS if name in received]
+    # Beside a text they are something else: where a ticket came from.
+    sides = [name for name in TEXT_COLUMNS[1:] if name in received]
+    found = ["text"] if "text" in received else sides
     columns = found if columns is None else list(columns)
     strings = {
         name

@@ -40,8 +40,8 @@ def split(
         group_by: `str` or `None`. Rows with one value of this column stay together;
             `None`, blank and NaN are no value. The default is ignored if the dataset
             has no such column.
-        columns: sequence of `str`. The text columns; `None` takes those of `text`,
-            `source` and `target` that are there.
+        columns: sequence of `str`. The text columns; `None` takes `text`,
+            or `source` and `target`.
         seed: `int`.
 
     Returns:

@@ -94,6 +94,12 @@ def check_prompts(task, prompts, *, max_new_tokens, long_prompts="error", names=
     Raises:
         TypeError: as `generate_texts`.
         ValueError: as `generate_texts`.
+
+    Example:
+    ```python
+    task = kftune.models.GPT2CausalLM.from_preset("gpt2_tiny_en")
+    check_prompts(task, ["The film"], max_new_tokens=64)
+    ```
     """
     room = _room(task, max_new_tokens, long_prompts)
     _fitting(task.preprocessor, prompts, room, long_prompts, names)

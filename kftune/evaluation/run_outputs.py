@@ -2,6 +2,7 @@
 
 import csv
 
+from kftune.data.row_readers import long_fields
 from kftune.files import write_aside
 
 _COLUMNS = {"source", "target"}
@@ -33,7 +34,10 @@ def write_outputs(path, *, source, target, **outputs):
             f"Expected outputs, and as many of them as sources. Received: {sizes}"
         )
     with write_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as f:
-        writer = csv.writer(f, delimiter="\t", lineterminator="\n")
+        # All quoted: a bare carriage return would end a line for whoever reads it.
+        writer = csv.writer(
+            f, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_ALL
+        )
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
 
@@ -63,7 +67,7 @@ def read_outputs(folder):
 
 def _read(path):
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with long_fields(), path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t", strict=True)
             if not set(reader.fieldnames or ()) > _COLUMNS:
                 return []

@@ -96,6 +96,8 @@ class SystemScores:
             row += [self._cell(system, t, m) for t in tests for m in self.signatures]
             row += [f"{self.placeholders[system][t]:.1%}" for t in has_placeholders]
             lines.append(row)
+        # A policy such as "lora:layers=query|value" is one cell.
+        lines = [[cell.replace("|", r"\|") for cell in cells] for cells in lines]
         table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
         return f"{table}\n\n\\* differs from {base!r}, p < {_SURE}"
 

@@ -151,11 +151,12 @@ def make_metrics(names, lowercase=False, tokenize=None, effective_order=False):
     return {name: makers[name]() for name in names}
 
 
-def check_references(references):
+def check_references(references, sources=()):
     """Checks references, so that a run does not find out after hours of training.
 
     Args:
         references: sequence of N `str`, or of N lists of `str`.
+        sources: sequence of `str`, what they are translations or summaries of.
 
     Raises:
         TypeError: if something is not a string.
@@ -167,6 +168,7 @@ def check_references(references):
     ```
     """
     references = list(references)
+    _check_strings("sources", enumerate(sources))
     check_rows([""] * len(references), references)
 
 

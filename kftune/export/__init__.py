@@ -13,6 +13,7 @@ _HOMES = {
     "export_hugging_face": "kftune.export.hugging_face_model",
     "export_onnx": "kftune.export.onnx_model",
     "export_saved_model": "kftune.export.saved_model",
+    "known_languages": "kftune.export.graph_languages",
     "serve_and_ask": "kftune.export.answers_by_protocol",
     "verify": "kftune.export.verify_saved_model",
 }
@@ -25,6 +26,7 @@ __all__ = [
     "export_hugging_face",
     "export_onnx",
     "export_saved_model",
+    "known_languages",
     "serve_and_ask",
     "verify",
 ]

@@ -17,6 +17,12 @@ def known_languages(tokenizer):
 
     Returns:
         Sorted list of `str`, codes such as `"de"`; empty if it knows one language only.
+
+    Example:
+    ```python
+    known_languages(kftune.models.load_tokenizer("transformer_tiny_en_de"))
+    # ["de", "en"]
+    ```
     """
     if isinstance(tokenizer, MarianTokenizer):
         return [code[2:-2] for code in tokenizer.language_codes]

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kftune.files import write_aside
+from kftune.files import reach_disk, write_aside
 from kftune.models.layer_tree import lora_layers
 from kftune.training.model_state import from_raw, to_arrays
 from kftune.training.monitored_score import MonitoredScore
@@ -61,6 +61,7 @@ class BestWeights(keras.callbacks.Callback):
         if self._best is None or loss(score) < loss(self._best):
             with write_aside(self.path) as aside:
                 self.model.save_weights(aside)
+                reach_disk(aside)
             _save_lora(self.model, self.path)
             self._best = score
 
@@ -96,8 +97,10 @@ def load_best_weights(model, path):
 def _save_lora(model, path):
     variables = _lora_variables(model)
     if variables:
-        with write_aside(_lora_file(path)) as aside, aside.open("wb") as file:
-            np.savez(file, **to_arrays(variables))
+        with write_aside(_lora_file(path)) as aside:
+            with aside.open("wb") as file:
+                np.savez(file, **to_arrays(variables))
+            reach_disk(aside)
 
 
 def _lora_variables(model):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from kftune.files import write_aside
+from kftune.files import reach_disk, write_aside
 from kftune.training.average_weights import average_weights
 from kftune.training.monitored_score import MonitoredScore
 
@@ -82,6 +82,7 @@ class CheckpointAverage(keras.callbacks.Callback):
         if number in kept:
             with write_aside(self._file(number)) as aside:
                 self.model.save_weights(aside)
+                reach_disk(aside)
         self._keep(kept, scores)
 
     def on_train_end(self, logs=None):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import warnings
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kftune.files import remove_asides, write_aside
+from kftune.files import reach_disk, remove_asides, write_aside
 
 VARIABLES, STATE, SUMS = "variables.npz", "state.json", "SHA256SUMS"
 _NAME = re.compile(r"epoch-(\d+)-step-(\d+)")
@@ -61,7 +60,7 @@ class CheckpointFolder:
             (aside / STATE).write_text(text + "\n", "utf-8")
             (aside / SUMS).write_bytes(_sums(aside))
             for file in aside.iterdir():
-                _reach_disk(file)
+                reach_disk(file)
         for old in self._paths()[: -self.keep]:
             shutil.rmtree(old)
 
@@ -164,12 +163,6 @@ def _sums(path):
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         lines.append(f"{digest}  {name}\n")
     return "".join(lines).encode()
-
-
-def _reach_disk(path):
-    """Waits until a file would survive a power cut, too."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _plain(value):

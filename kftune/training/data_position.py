@@ -53,4 +53,5 @@ class DataPosition(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Counts what was trained."""
-        self.dataset.mark_trained(batch + 1)
+        # With steps_per_execution Keras counts on beyond the last step.
+        self.dataset.mark_trained(min(batch + 1, self.params["steps"]))

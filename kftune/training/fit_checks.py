@@ -72,9 +72,16 @@ class CheckMonitor(keras.callbacks.Callback):
         super().__init__()
         self.monitor = monitor
 
+    def on_train_begin(self, logs=None):
+        """Begins to wait for the first step."""
+        self._waits = True
+
     def on_train_batch_end(self, batch, logs=None):
         """Looks at the metrics of the first step."""
-        if batch == 0 and logs and self.monitor.removeprefix("val_") not in logs:
+        if not (self._waits and logs):
+            return
+        self._waits = False
+        if self.monitor.removeprefix("val_") not in logs:
             raise ValueError(
                 f"Expected a monitor among {sorted(logs)}, after 'val_' or not. "
                 f"Received: {self.monitor!r}. For language models and several heads: "

@@ -51,10 +51,11 @@ def adamw(
 
 
 def muon(model, learning_rate):
-    """Makes Muon for matrices and AdamW for embeddings, biases and norms.
+    """Makes Muon for the matrices of feed-forward layers, and AdamW for all else.
 
-    Gradients are clipped to a global norm of 1, and biases and norms do not decay
-    (Liu et al. 2025, https://arxiv.org/abs/2502.16982).
+    Kernels of attention have an axis of heads, and Keras's Muon takes weights of two
+    axes alone. Gradients are clipped to a global norm of 1, and biases and norms do not
+    decay (Liu et al. 2025, https://arxiv.org/abs/2502.16982).
 
     Args:
         model: built `keras.Model` that is going to be compiled.

@@ -114,7 +114,7 @@ class RunCheckpoint(keras.callbacks.Callback):
             Pairs of int for `fit`, `initial_epoch` and `epochs`. The last one is equal
             if nothing is left: `fit` then restores the model and trains nothing.
         """
-        if self.step:
+        if self.step and self.epoch < epochs:
             yield self.epoch, self.epoch + 1
         yield epochs if self.stopped else min(self.epoch, epochs), epochs
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from kftune.error_text import differences
-from kftune.files import remove_asides, write_aside
+from kftune.files import remove_asides, remove_at_once, write_aside
 from kftune.training.checkpoint_folder import CheckpointFolder, position_of
 from kftune.training.overwriting import is_overwriting
 from kftune.training.run_lock import lock_run, unlock_run
@@ -116,7 +116,8 @@ def close_run(folder):
     close_run("runs/a")
     ```
     """
-    shutil.rmtree(Path(folder) / CHECKPOINTS, ignore_errors=True)
+    # A kill must not leave a damaged one in a run that has ended.
+    remove_at_once(Path(folder) / CHECKPOINTS)
     unlock_run(folder)
 
 

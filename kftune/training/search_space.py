@@ -95,7 +95,7 @@ def _steps(low, high, step, log=False):
     """The numbers of a stepped range, `high` included if a step meets it."""
     # A share of a step allows for what binary fractions lose.
     count = math.floor((high - low) / step + 1e-9)
-    return [low + i * step for i in range(count + 1)]
+    return [min(low + i * step, high) for i in range(count + 1)]
 
 
 def _check_values(name, values, grid):

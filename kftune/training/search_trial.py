@@ -56,13 +56,15 @@ class SearchTrial:
         """Keeps what a trial came to.
 
         Args:
-            value: `float`, what the function returned; `None` for the best epoch's.
+            value: what the function returned: a number; or anything else, for that of
+                the best epoch, if any was reported.
             **attributes: what else is kept, as in `fail`.
         """
-        if value is None and self._reported:
+        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if not is_number and self._reported:
             best = {"min": min, "max": max}[self._study.settings["mode"]]
-            value = best(self._reported)
-        if isinstance(value, numbers.Real) and math.isfinite(value):
+            value, is_number = best(self._reported), True
+        if is_number and math.isfinite(value):
             self._tell("COMPLETE", float(value), attributes)
         else:
             error = (

@@ -98,7 +98,9 @@ class StopOnDivergence(keras.callbacks.Callback):
         """The rows of this step and the one before, whose update may have done it."""
         if not hasattr(self.data, "batch_rows"):
             return ""
-        steps = {"this step": batch, "the step before": batch - 1}
+        # With steps_per_execution Keras counts on beyond the last step.
+        last = min(batch, self.params["steps"] - 1)
+        steps = {"this step": last, "the step before": last - 1}
         told = [
             f"{name}: {first_few(self.data.batch_rows(index).tolist(), 40)}"
             for name, index in steps.items()

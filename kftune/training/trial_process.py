@@ -87,7 +87,9 @@ def run_trial(folder, number, reference):
         trial.prune(peak_mb=_peak_mb())
     except BaseException as error:
         traceback.print_exc()
-        # The line with the type; what Keras and TensorFlow write below is in the log.
+        # The line with the type; what Keras and TensorFlow write below is in the log,
+        # and so are notes, which would come last.
+        error.__dict__.pop("__notes__", None)
         text = traceback.format_exception_only(error)[-1].strip().splitlines()[0]
         trial.fail(text[:_MOST_CHARACTERS], peak_mb=_peak_mb())
     # A run folder keeps checkpoints for a training that goes on: trials do not.

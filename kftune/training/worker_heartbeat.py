@@ -78,7 +78,7 @@ class WorkerHeartbeat:
 
 def _is_free(path):
     """Whether nobody has a lock on a file; `False` if the file system has no locks."""
-    with path.open() as file:
+    with path.open("r+") as file:  # where NFS locks ranges, it asks for that
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -16,8 +16,8 @@ class ScaledRates(keras.optimizers.MultiOptimizer):
     with one optimizer: a global norm is that of all gradients, `learning_rate` reads
     and sets the whole rate (that of a factor of 1), and each copy counts every step,
     even while its weights are frozen. Callbacks of Keras report the rate of each copy:
-    `learning_rate_adamw_1` belongs to the first pattern, `learning_rate_adamw` to all
-    weights that match none.
+    `learning_rate_adam_w_1` belongs to the first pattern, `learning_rate_adam_w` to all
+    weights that match none, if no other AdamW was made before.
 
     `scale_learning_rates` and `layerwise_learning_rates` make one, and check that the
     patterns fit a model.

@@ -157,6 +157,8 @@ def test_a_folder_is_no_output(tmp_path, capsysbinary, folder):
 
 def test_half_a_character_in_json_loses_nothing(tmp_path, capsysbinary, folder):
     path = tmp_path / "prompts.jsonl"
-    path.write_text('{"prompt": "The film", "id": "\\ud83d"}\n', "utf-8")
+    lines = ['{"prompt": "The film", "id": "\\ud83d"}', '{"prompt": "a\\ud83d"}']
+    path.write_text("\n".join(lines) + "\n", "utf-8")
     status, out, _ = run(capsysbinary, folder, path, "--jsonl")
     assert status == 0 and '"id": "?"' in out
+    assert len(out.splitlines()) == 2

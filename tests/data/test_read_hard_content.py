@@ -178,7 +178,16 @@ def test_blank_lines_at_the_end_of_one_file_do_not_count(write):
 
 def test_semicolons_between_fields(write):
     path = write("a.csv", 'Betreff;Text\nA;"eins; zwei"\n')
-    with pytest.raises(ValueError, match="'Betreff;Text'. Pass delimiter=';'"):
+    with pytest.raises(ValueError, match="'Betreff;Text'. .* pass delimiter=';'"):
         read(path)
     rows = read(path, text="Text", delimiter=";")
     assert rows["text"][:] == ["eins; zwei"]
+
+
+def test_a_delimiter_is_for_csv_alone(tmp_path):
+    path = tmp_path / "mail.tsv"
+    path.write_text("text;label\na;b\n")
+    with pytest.raises(ValueError, match=r"with .csv alone. Received: .*mail.tsv"):
+        read(path, delimiter=";")
+    with pytest.raises(ValueError, match=r"Name the file .csv and pass delimiter=';'"):
+        read(path)

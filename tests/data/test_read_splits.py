@@ -37,3 +37,23 @@ def test_no_training_text_stands_in_a_test_source(files):
     assert texts["test"] == {f"Question {i}?" for i in range(50, 70)}
     assert texts["train"] | texts["validation"] == {f"Question {i}?" for i in range(50)}
     assert splits["test"].features["label"].names == ["a", "b"]
+
+
+def test_where_a_text_came_from_is_no_text(files):
+    for path in files:
+        header, *rows = path.read_text().splitlines()
+        lines = [f"{header},source", *(f"{row},email" for row in rows)]
+        path.write_text("\n".join(lines))
+    columns = {"text": "question", "label": "queue"}
+    splits = read_splits(files[0], **columns)
+    assert [len(splits[name]) for name in ("train", "validation", "test")] == [48, 6, 6]
+    splits = read_splits(*files, **columns)
+    assert len(splits["train"]) + len(splits["validation"]) == 50
+
+
+def test_scores_are_tested_on_a_file_of_their_own(tmp_path):
+    for name, begin in (("rows.csv", 0), ("test.csv", 60)):
+        rows = [f"Text {i},{i / 2 + 0.25}" for i in range(begin, begin + 60)]
+        (tmp_path / name).write_text("\n".join(["text,score", *rows]))
+    splits = read_splits(tmp_path / "rows.csv", tmp_path / "test.csv", label="score")
+    assert splits["test"]["label"][:2] == [30.25, 30.75]

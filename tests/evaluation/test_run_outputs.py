@@ -6,7 +6,7 @@ from kftune.evaluation.run_outputs import read_outputs
 COLUMNS = {
     "source": ["fresh", "rotten"],
     "target": ["A\ttreat.", 'A "bore".'],
-    "gpt2": ["Fun,\nand more.", ""],
+    "gpt2": ["Fun,\nand more.", "\r" + "long " * 30_000],
 }
 
 

@@ -87,6 +87,15 @@ def test_the_table_has_a_row_a_system_and_stars(scored):
     assert table.endswith("\\* differs from 'old', p < 0.05")
 
 
+def test_a_name_with_a_bar_is_one_cell():
+    name = "lora:layers=query|value"
+    systems = {"old": SYSTEMS["old"], name: SYSTEMS["new"]}
+    table = score_systems(systems, {"menu": MENU}, samples=100).markdown()
+    rows = [row for row in table.splitlines() if row.startswith("|")]
+    assert "lora:layers=query\\|value" in rows[-1]
+    assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
+
+
 def test_one_system_is_an_error():
     with pytest.raises(ValueError, match="two systems or more"):
         score_systems({"old": SYSTEMS["old"]}, {"menu": MENU})

@@ -105,6 +105,8 @@ def test_what_cannot_be_scored_is_refused(function):
 
 
 def test_references_are_checked_without_translations():
-    check_references(["a", ["b", "c"]])
+    check_references(["a", ["b", "c"]], ["x", "y"])
+    with pytest.raises(TypeError, match="among the sources. Received: None at 1"):
+        check_references(["a", "b"], ["x", None])
     with pytest.raises(ValueError, match="blank ones at index 1"):
         check_references(["a", " ", "c"])

@@ -108,6 +108,16 @@ def test_a_run_that_ended_talks(main, whole, monkeypatch, capsys):
     assert capsys.readouterr().out == f"Assistant:{text}\n"
 
 
+def test_a_blank_answer_ends_it_before_training(main, options, tmp_path):
+    path = tmp_path / "dev.jsonl"
+    path.write_text(json.dumps({"turns": [["U", "Hello."], ["S", " "]]}) + "\n")
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    given |= {"--test-data": str(path), "--out": str(tmp_path / "out")}
+    with pytest.raises(ValueError, match="blank ones at index 0"):
+        recipe.run_recipe(main, [part for pair in given.items() for part in pair])
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_missing_is_told(main, tmp_path):
     message = r"without model/. Train it: python recipes/dialogue.py --data .* --out"
     with pytest.raises(FileNotFoundError, match=message):

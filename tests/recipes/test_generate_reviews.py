@@ -1,18 +1,22 @@
 import csv
 import itertools
 import json
+import runpy
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from verdict_words import BAD, GOOD
 
+from kftune.cli import recipe
 from kftune.evaluation.run_outputs import read_outputs
 from kftune.models import load_task
 from kftune.training import read_history
 
 pytestmark = pytest.mark.backend
 
+RECIPE = Path(__file__).parents[2] / "recipes/generate_reviews.py"
 LEARNING = ["--learning-rate", 1e-2, "--batch-size", 16, "--epochs", 20]
 
 
@@ -48,6 +52,14 @@ def whole(run_recipe, options, folder):
     """The folder of a run that was not stopped, and what it printed."""
     out = folder / "whole"
     return out, run_recipe("generate_reviews.py", *options, "--out", out)
+
+
+def test_more_new_tokens_than_positions_end_it_before_training(options, folder):
+    main = runpy.run_path(str(RECIPE))["main"]
+    changed = [*map(str, options), "--max-new-tokens", "999"]
+    with pytest.raises(ValueError, match="max_new_tokens from 1 to .*999"):
+        recipe.run_recipe(main, [*changed, "--out", str(folder / "refused")])
+    assert not (folder / "refused").exists()
 
 
 def read_results(out):

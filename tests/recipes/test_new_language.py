@@ -1,5 +1,7 @@
 import csv
 import json
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,9 +9,11 @@ import sacrebleu
 from keras import ops
 from toy_pairs import save_tiny_preset, write_pairs
 
+from kftune.cli import recipe
 from kftune.models import load_backbone
 
 pytestmark = pytest.mark.slow
+RECIPE = Path(__file__).parents[2] / "recipes/new_language.py"
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +73,19 @@ def test_the_encoder_is_still_that_of_the_preset(folder):
     ]
     np.testing.assert_allclose(states[1], states[0], atol=1e-6)
     assert np.abs(states[2] - states[0]).max() > 0.1
+
+
+def test_a_misspelt_policy_ends_it_before_training(tmp_path):
+    save_tiny_preset(tmp_path / "preset")
+    main = runpy.run_path(str(RECIPE))["main"]
+    options = {
+        "preset": tmp_path / "preset",
+        "train": write_pairs(tmp_path, "train", 400, 1),
+        "freeze": "encodr",
+        "vocabulary-size": 288,
+        "out": tmp_path / "out",
+    }
+    given = [str(part) for name, v in options.items() for part in (f"--{name}", v)]
+    with pytest.raises(ValueError, match="encodr"):
+        recipe.run_recipe(main, given)
+    assert not (tmp_path / "out").exists()

@@ -58,6 +58,15 @@ def command(tmp_path_factory):
     return "pretrain_translation.py", *options
 
 
+def test_a_blank_reference_ends_it_before_training(command, tmp_path):
+    recipe = runpy.run_path(str(ROOT / "recipes" / command[0]))
+    write_splits(tmp_path, {"train": 20, "val": 5, "test": 5})
+    with lzma.open(tmp_path / "en-de.test.tsv.xz", "at", encoding="utf-8") as file:
+        file.write("a source\t\n")
+    with pytest.raises(ValueError, match="blank ones at index 5"):
+        recipe["read_splits"](tmp_path, [("en", "de")])
+
+
 @pytest.fixture(scope="module")
 def whole(run_recipe, command, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole")

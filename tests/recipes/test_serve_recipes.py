@@ -1,6 +1,8 @@
 """From a preset to an answered request, by the stand-in."""
 
 import json
+import runpy
+from pathlib import Path
 
 import pytest
 from toy_pairs import save_tiny_preset
@@ -8,6 +10,7 @@ from toy_pairs import save_tiny_preset
 from kftune.models import GPT2TextClassifier
 
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
 PROTOCOLS = {"grpc", "rest"}
 
 
@@ -41,3 +44,15 @@ def test_a_classifier_answers(run_recipe, preset, tmp_path):
     answer = results_of(tmp_path / "out")["answers"]["rest"]
     expected = task.predict(["A treat.", "A bore."], verbose=0).argmax(axis=-1)
     assert answer["label"] == [["rotten", "fresh"][number] for number in expected]
+
+
+def test_languages_that_the_model_does_not_know_are_refused_at_once(tmp_path):
+    save_tiny_preset(tmp_path / "preset", languages=["de"])
+    main = runpy.run_path(str(ROOT / "recipes/serve_translation.py"))["main"]
+    with pytest.raises(ValueError, match=r"\['de'\]; none .*Received: \['fr'\]"):
+        main(
+            preset=str(tmp_path / "preset"),
+            target_languages=["de", "fr"],
+            out=tmp_path / "out",
+        )
+    assert not (tmp_path / "out").exists()

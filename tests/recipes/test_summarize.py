@@ -123,6 +123,14 @@ def test_an_encoder_decoder_learns_to_summarise(encoder_decoder):
     assert made == [row["model"] for row in rows[:2]]
 
 
+def test_summaries_longer_than_rows_are_refused(summarize, tmp_path):
+    message = "max_summary_tokens of at most max_length, 20. Received: 21"
+    limits = {"max-length": 20, "max-summary-tokens": 21}
+    with pytest.raises(ValueError, match=message):
+        summarize("seq2seq", tmp_path / "out", **limits)
+    assert not (tmp_path / "out").exists()
+
+
 def test_gpt2_writes_for_a_reader(summarize, tmp_path):
     results = summarize("gpt2", tmp_path, interests="true")
     rows = read_table(tmp_path / "interests.tsv")

@@ -57,6 +57,13 @@ def test_an_error_while_it_writes_leaves_the_old_ones(model, tmp_path, monkeypat
     model.load_weights(path)
 
 
+def test_the_weights_reach_the_disk_before_they_are_named(model, tmp_path, monkeypatch):
+    path, synced = tmp_path / "best.weights.h5", []
+    monkeypatch.setattr("os.fsync", lambda file: synced.append(path.exists()))
+    assert end_epochs(path, model, [1.0]) == [0]
+    assert synced == [False] and path.exists()
+
+
 def test_the_entry_must_be_in_the_logs(model, tmp_path):
     best = BestWeights(tmp_path / "best.weights.h5", "val_bleu", "max")
     best.set_model(model)

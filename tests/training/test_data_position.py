@@ -80,3 +80,14 @@ def test_restored_position_without_the_callback_is_refused(model):
     data.restore(data.state())
     with pytest.raises(RuntimeError, match="DataPosition"):
         model.fit(data, verbose=0)
+
+
+def test_several_steps_an_execution_end_with_the_epoch(model):
+    data = make_data()
+    model.compile("sgd", "mse", jit_compile=False, steps_per_execution=4)
+    states = []
+    see = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: states.append(data.state())
+    )
+    model.fit(data, verbose=0, callbacks=[DataPosition(data), see])
+    assert (states[-1]["epoch"], states[-1]["batch"]) == (1, 0)

@@ -118,6 +118,15 @@ def test_seconds_and_history_add_up(folder, tmp_path):
     assert len(second.history["loss"]) == 2
 
 
+def test_fewer_epochs_than_a_run_has_begun_train_nothing(tmp_path):
+    files = CheckpointFolder(tmp_path)
+    state = {"stopped": False, "epochs": [], "history": {}, "seconds": 0.0}
+    files.write((5, 2), {}, state)
+    again = RunCheckpoint(tmp_path)
+    assert list(again.ranges(6)) == [(5, 6), (5, 6)]
+    assert list(again.ranges(3)) == [(3, 3)]
+
+
 def test_it_tells_which_epoch_fit_must_begin_with(folder):
     callbacks = [keras.callbacks.EarlyStopping("loss")]
     with pytest.raises(ValueError, match=r"go on in epoch 1: .* Received: 0"):

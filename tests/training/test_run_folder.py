@@ -77,6 +77,24 @@ def test_a_run_that_has_ended_is_left_alone(tmp_path):
     assert contents(tmp_path) == before
 
 
+def test_a_kill_while_a_run_is_closed_leaves_a_run_that_has_ended(
+    tmp_path, monkeypatch
+):
+    settings = {"epochs": 3}
+    stopped(tmp_path, settings)
+    write_results(tmp_path / "results.json", settings=settings)
+
+    def killed(path, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("shutil.rmtree", killed)
+        close_run(tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
+    with pytest.raises(FileExistsError, match="has ended"):
+        open_run(tmp_path, settings)
+
+
 def test_more_of_an_ended_run_is_trained_if_its_checkpoints_are_there(tmp_path):
     stopped(tmp_path, {"epochs": 2})
     write_results(tmp_path / "results.json", settings={})

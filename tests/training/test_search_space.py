@@ -17,6 +17,7 @@ def test_a_grid_has_all_combinations_in_order():
     assert [list(point) for point in points] == [["freeze", "dropout", "layers"]] * 16
     dropouts = np.repeat(np.linspace(0, 0.3, 4), 2)
     np.testing.assert_allclose([p["dropout"] for p in points], np.tile(dropouts, 2))
+    assert max(p["dropout"] for p in points) == 0.3
     assert [p["layers"] for p in points] == [2, 4] * 8
     assert [p["freeze"] for p in points] == ["nothing"] * 8 + ["backbone"] * 8
 

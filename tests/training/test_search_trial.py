@@ -52,6 +52,14 @@ def test_what_the_function_returned_wins(start, kept):
     assert kept().value == 12.5
 
 
+@pytest.mark.parametrize("value", [{"accuracy": 0.5}, True, "done"])
+def test_what_is_no_number_leaves_the_best_epoch(start, kept, value):
+    trial = start()
+    report(trial, 20.0, 30.0, 10.0)
+    trial.complete(value)
+    assert (kept().state.name, kept().value) == ("COMPLETE", 30.0)
+
+
 @pytest.mark.parametrize("value", [None, math.nan, {"a": 1}])
 def test_without_a_number_a_trial_failed(start, kept, value):
     start().complete(value, peak_mb=9)

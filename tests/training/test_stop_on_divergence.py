@@ -97,3 +97,15 @@ def test_the_first_loss_is_kept_for_a_run_that_goes_on():
 def test_a_factor_without_sense_is_refused(factor):
     with pytest.raises(ValueError, match=f"Received: {factor}"):
         StopOnDivergence(factor=factor)
+
+
+def test_several_steps_an_execution_end_with_the_last_one():
+    targets = np.ones(24)
+    data = LengthBucketed(ROWS, targets, batch_size=4)
+    targets[data.batch_rows(5)[0]] = np.nan
+    model = make_model()
+    model.compile("sgd", "mse", jit_compile=False, steps_per_execution=4)
+    with pytest.raises(FloatingPointError) as told:
+        fit(model, targets)
+    rows = ", ".join(map(str, data.batch_rows(5)))
+    assert f"Rows of this step: {rows}" in str(told.value)

@@ -28,7 +28,9 @@ def main(*, what, out):
         raise trial_callback.TrialPruned
     if what == "die":
         os.kill(os.getpid(), signal.SIGKILL)
-    raise ValueError("first line\\nsecond line")
+    error = ValueError("first line\\nsecond line")
+    error.add_note("For simplicity, JAX has\\nremoved its internal frames.")
+    raise error
 """
 # Stands in for the search: it is killed while its trial sleeps.
 SEARCH = """

@@ -115,9 +115,10 @@ def _seq2seq_cases(preset, texts, expected, signatures):
         sent = [c["inputs"].get("target_language", []) for c in expected["cases"]]
         languages = sorted({language for some in sent for language in some})
     cases = []
+    longest = min(_MAX_LENGTH, task.preprocessor.decoder_sequence_length)
     for language in languages:
-        translations = task.generate(texts, _MAX_LENGTH, target_language=language)
-        inputs = {"text": texts, "max_length": [_MAX_LENGTH] * len(texts)}
+        translations = task.generate(texts, longest, target_language=language)
+        inputs = {"text": texts, "max_length": [longest] * len(texts)}
         if language is not None:
             inputs["target_language"] = [language] * len(texts)
         cases.append(_case("translate", inputs, {"translation": translations}))
