@@ -52,7 +52,7 @@ def main(
             probability by token; nothing takes those for film reviews.
         shots: examples a class that stand in the prompt.
         validation_rows: rows a class that choose the template.
-        test_rows: test rows at most, the first ones; 0 takes all.
+        test_rows: test rows at most, drawn by split_seed; 0 takes all.
         seed: chooses examples and validation rows.
         split_seed: of the split into train, validation and test.
         out: folder for results.json.
@@ -61,7 +61,7 @@ def main(
     splits = kftune.data.read_splits(data, text=text, label=label, seed=split_seed)
     if test_rows:
         number = min(test_rows, len(splits["test"]))
-        splits["test"] = splits["test"].select(range(number))
+        splits["test"] = splits["test"].shuffle(seed=split_seed).select(range(number))
     names = kftune.data.class_names(splits["train"])
     answers = [f" {name.replace('_', ' ')}" for name in names]
     prompts = dict.fromkeys(templates, answers) or REVIEWS
