@@ -185,6 +185,7 @@ def test_cache_is_in_the_user_folder_without_keras_home(tmp_path, monkeypatch):
     assert keras_cache() == tmp_path / ".keras" / "kftune"
 
 
+@pytest.mark.long
 def test_keras_has_the_same_home(tmp_path):
     # get_file is the public function that shows where Keras keeps its files.
     (tmp_path / "file.txt").write_text("text")

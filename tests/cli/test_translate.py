@@ -65,6 +65,7 @@ def expected_lines(folder, texts, num_beams):
     return [task.generate(text) if text.strip() else "" for text in texts]
 
 
+@pytest.mark.long
 def test_files_become_lines_in_order(folder, searches, capsysbinary, tmp_path):
     texts = [SOURCE[1], "", LONG, "good", " \t", *SOURCE, "The film\ufffd"]
     raw = "\n".join(texts).encode().replace("\ufffd".encode(), b"\xff")

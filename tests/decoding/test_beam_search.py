@@ -27,6 +27,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SETTINGS)
 def test_tokens_and_scores_are_those_of_transformers(marian, name, quick):
     settings = SETTINGS[name]
@@ -114,6 +115,7 @@ GPT2_SETTINGS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", GPT2_SETTINGS)
 def test_gpt2_goes_on_with_200_prompts_as_transformers_does(gpt2, quick, name):
     reference, task = gpt2

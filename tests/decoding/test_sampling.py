@@ -58,6 +58,7 @@ def generated(task, ids, mask):
     return np.where(outputs["padding_mask"], outputs["token_ids"], END)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", RULES)
 def test_greedy_tokens_are_those_of_transformers(gpt2, quick, name):
     reference, task = gpt2

@@ -70,6 +70,7 @@ def as_text(values):
     return np.vectorize(lambda text: text.decode("utf-8"), otypes=[object])(values)
 
 
+@pytest.mark.long
 def test_translations_are_those_of_generate(translator):
     task, signatures, _ = translator
     texts = sentences(40)
@@ -131,6 +132,7 @@ def test_scores_of_translations(translator):
     np.testing.assert_array_equal(answers["num_tokens"], mask.sum(-1))
 
 
+@pytest.mark.long
 def test_completions_are_those_of_generate(language_model):
     task, signatures, _ = language_model
     texts = sentences(40)

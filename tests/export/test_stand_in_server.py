@@ -48,6 +48,7 @@ def post(server, body, path="/v1/models/toy:predict"):
     return response.status, answer
 
 
+@pytest.mark.long
 def test_answers_come_in_the_order_of_the_texts(client):
     answer = client.predict(TEXTS)
     assert answer["label"].tolist() == [text.upper() for text in TEXTS]

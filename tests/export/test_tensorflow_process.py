@@ -18,6 +18,7 @@ def ask(folder, texts):
     return loaded.signatures["serving_default"](text=tf.constant(texts))
 
 
+@pytest.mark.long
 def test_a_classifier_of_any_backend(tmp_path):
     task = make_classifier(tmp_path / "bpe")
     folder = export_in_tensorflow(task, tmp_path / "toy", 4, OPTIONS)

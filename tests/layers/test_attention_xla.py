@@ -97,6 +97,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("num_key_value_heads", [None, 2])
 def test_compiled_equals_eager(name, num_key_value_heads):

@@ -38,6 +38,7 @@ def train(remat):
     return history["loss"], [ops.convert_to_numpy(v) for v in model.variables]
 
 
+@pytest.mark.long
 def test_training_with_dropout_gives_the_same_numbers():
     losses, variables = train(remat=True)
     expected_losses, expected_variables = train(remat=False)

@@ -45,6 +45,7 @@ def encoder_states(backbone, inputs):
 KINDS = ["Bert", "Bart", "T5", "GPT2", "Roberta"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_outputs_are_those_of_the_pooled_backbone(kind, make_backbone):
     backbone = make_backbone(kind)
@@ -56,6 +57,7 @@ def test_outputs_are_those_of_the_pooled_backbone(kind, make_backbone):
     np.testing.assert_allclose(task.predict(inputs, verbose=0), expected, atol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_left_padding_gives_the_same(kind, make_backbone):
     task = attach_head(make_backbone(kind), 3)
@@ -63,6 +65,7 @@ def test_left_padding_gives_the_same(kind, make_backbone):
     np.testing.assert_allclose(task.predict(batch("left"), verbose=0), right, atol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["Bert", "Bart", "T5"])
 def test_training_moves_what_takes_part_and_nothing_else(kind, quick, make_backbone):
     task = attach_head(make_backbone(kind), 2)
@@ -115,6 +118,7 @@ LABELS = {
 }
 
 
+@pytest.mark.long
 def test_several_heads_train_in_one_fit(heads, quick, make_backbone):
     task = attach_head(make_backbone("Bert"), heads)
     task.compile(keras.optimizers.Adam(0.02), **quick)

@@ -88,6 +88,7 @@ def assert_same_training(one, other):
         np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("make", [make_gpt2, make_seq2seq, make_with_bias, make_untied])
 @pytest.mark.parametrize("loss", ["auto", SmoothedCrossentropy(0.1, reduction="sum")])
 def test_training_and_evaluation_are_those_of_logits(make, loss):

@@ -68,6 +68,7 @@ def sources(task):
 FORMS = ["arrays", "token ids", "tf.data", "tf.data of token ids", "PyDataset"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", FORMS)
 def test_evaluate_gives_the_same_for_every_form(task, form):
     expected = task.evaluate(**sources(task)["lists"], return_dict=True, verbose=0)
@@ -75,6 +76,7 @@ def test_evaluate_gives_the_same_for_every_form(task, form):
     assert received == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", FORMS)
 def test_predict_gives_the_same_for_every_form(task, form):
     expected = task.predict(TEXTS, verbose=0)
@@ -83,6 +85,7 @@ def test_predict_gives_the_same_for_every_form(task, form):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["lists", *FORMS])
 def test_fit_takes_one_and_the_same_step_for_every_form(task, form):
     weights = task.get_weights()
@@ -99,6 +102,7 @@ def test_fit_takes_one_and_the_same_step_for_every_form(task, form):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("training", "validation"),
     [
@@ -139,6 +143,7 @@ def test_sample_weights_and_class_weights_count(task):
         np.testing.assert_array_equal(received, wanted)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["fit", "evaluate", "validation"])
 def test_labels_that_a_dataset_knows_are_checked(task, method):
     rows = task.preprocessor.tokenize_rows(TEXTS)
@@ -160,6 +165,7 @@ def test_label_names_in_a_dataset_are_refused(gpt2_backbone):
         task.fit(LengthBucketed([[3], [4]], ["fesh", "rotten"]))
 
 
+@pytest.mark.long
 def test_labels_of_several_heads_in_a_dataset_are_checked(gpt2_backbone, quick):
     task = attach_head(gpt2_backbone, {"a": DenseHead(2), "b": DenseHead(3)})
     task.compile(**quick)
@@ -218,6 +224,7 @@ def test_texts_are_no_longer_than_the_longest_needs(gpt2_tokenizer, quick):
     np.testing.assert_allclose(received, expected, atol=1e-5)
 
 
+@pytest.mark.long
 def test_classes_are_weighed_by_their_names(gpt2_backbone, gpt2_tokenizer, quick):
     preprocessor = GPT2TextClassifierPreprocessor(gpt2_tokenizer, sequence_length=20)
     start, trained = None, []
@@ -236,6 +243,7 @@ def test_classes_are_weighed_by_their_names(gpt2_backbone, gpt2_tokenizer, quick
         task.fit(TEXTS, LABELS, class_weight={"fine": 2.0}, verbose=0)
 
 
+@pytest.mark.long
 def test_a_saved_model_goes_on_as_it_was_compiled(task, tmp_path):
     task.compile(keras.optimizers.Adam(0.01), jit_compile=False)
     task.fit(TEXTS, LABELS, shuffle=False, verbose=0)

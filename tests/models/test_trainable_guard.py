@@ -61,6 +61,7 @@ def freeze_first_block(task, dropout=False):
     task.freeze_policy = "regex:first block"
 
 
+@pytest.mark.long
 def test_a_change_after_compile_stops_fit_and_train_on_batch(task, batch):
     task.fit(*batch, verbose=0)
     before = values(task)
@@ -80,6 +81,7 @@ def test_a_change_after_compile_stops_fit_and_train_on_batch(task, batch):
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.long
 def test_compiling_again_or_taking_it_back_is_accepted(task, batch):
     task.backbone.decoder_layer_norm.trainable = False
     with pytest.raises(RuntimeError, match=r"Frozen since then: \S+/weight\."):
@@ -99,6 +101,7 @@ def test_other_calls_than_training_go_on(task, batch):
     task.evaluate(*batch, verbose=0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dropout", [False, True])
 def test_a_preset_brings_back_what_was_frozen(task, batch, dropout, tmp_path):
     freeze_first_block(task, dropout)

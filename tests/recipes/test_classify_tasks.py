@@ -19,7 +19,7 @@ from kftune.models import (
 )
 from kftune.training import read_history
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 VERDICTS = {"fresh": ["superb", "warm", "witty"], "rotten": ["dull", "weak", "cold"]}

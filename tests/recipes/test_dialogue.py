@@ -17,7 +17,7 @@ from kftune.evaluation import distinct_ngrams
 from kftune.models import GPT2CausalLM
 from kftune.training import choose_jit_compile, read_history
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.long]
 
 RECIPE = Path(__file__).parents[2] / "recipes/dialogue.py"
 

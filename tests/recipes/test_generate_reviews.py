@@ -14,7 +14,7 @@ from kftune.evaluation.run_outputs import read_outputs
 from kftune.models import load_task
 from kftune.training import read_history
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.long]
 
 RECIPE = Path(__file__).parents[2] / "recipes/generate_reviews.py"
 LEARNING = ["--learning-rate", 1e-2, "--batch-size", 16, "--epochs", 20]

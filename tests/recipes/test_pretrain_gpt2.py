@@ -9,7 +9,7 @@ import pytest
 import kftune
 from kftune.training import read_history
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.long]
 
 SENTENCES = [f"The {a} fox number {i} runs." for i in range(90) for a in ("red", "shy")]
 CORPORA = """

@@ -13,7 +13,7 @@ from toy_sentences import toy_sentences
 import kftune
 from kftune.cli import recipe
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.long]
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "summarize.py"
 OPTIONS = {

@@ -59,6 +59,7 @@ def translate(task, sources=SOURCES):
     return words(token_ids[:, 1:])
 
 
+@pytest.mark.long
 @pytest.mark.backend
 def test_training_follows_and_keeps_the_best_bleu(tmp_path, capsys):
     targets = SOURCES[:, ::-1]

@@ -48,6 +48,7 @@ def train_in_a_fresh_process(keras_home):
     return folder, written
 
 
+@pytest.mark.long
 @pytest.mark.skipif(keras.config.backend() == "torch", reason="nothing to set")
 def test_second_process_finds_what_the_first_compiled(tmp_path):
     folder, first = train_in_a_fresh_process(tmp_path)

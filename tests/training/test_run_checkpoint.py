@@ -51,6 +51,7 @@ def test_a_run_has_all_that_can_be_forgotten(whole):
     assert len(whole["averaged"]) == 4  # two epochs, their scores and their mean
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", ["begin", 3, "end"])
 @pytest.mark.parametrize("save_freq", ["epoch", 2])
 def test_a_stopped_training_ends_as_an_unbroken_one(whole, step, save_freq, tmp_path):

@@ -41,6 +41,7 @@ def test_a_folder_that_another_process_trains_in_is_left_alone(tmp_path, other):
     open_run(tmp_path, {"epochs": 3})  # the same process may
 
 
+@pytest.mark.long
 def test_a_closed_run_is_free(tmp_path):
     open_run(tmp_path, {"epochs": 3})
     code = OTHER.replace("sys.stdin.read()", "")

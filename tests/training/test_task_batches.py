@@ -129,6 +129,7 @@ def changes(task, batches):
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("mix", "shares"),
     [

@@ -63,6 +63,7 @@ def whole(tmp_path_factory):
     return state, history
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stop", [(2, "begin"), (2, 3), (3, "end")])
 def test_a_stopped_run_ends_as_an_unbroken_one(whole, stop, tmp_path):
     """Stopped when something was to be unfrozen, after that, and in between."""

@@ -22,6 +22,7 @@ def run(folder):
     return task
 
 
+@pytest.mark.long
 def test_it_loads_on_the_base(tmp_path):
     for _ in range(2):  # the second time the run has ended
         task = run(tmp_path / "run")

@@ -90,18 +90,21 @@ def freeze_twice(model, policy, batch):
 ORDERS = [freeze_then_compile, compile_then_freeze, fit_then_freeze, freeze_twice]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("order", ORDERS)
 def test_order_of_calls_does_not_matter(order, classifier, batch):
     order(classifier, "all_but_last:1", batch)
     assert_fit_respects_flags(classifier, batch, TRAINED["all_but_last:1"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("policy", TRAINED)
 def test_each_policy(policy, classifier, batch):
     compile_then_freeze(classifier, policy, batch)
     assert_fit_respects_flags(classifier, batch, TRAINED[policy])
 
 
+@pytest.mark.long
 def test_unfreezing_trains_all_weights_again(classifier, batch):
     fit_then_freeze(classifier, "backbone", batch)
     assert_fit_respects_flags(classifier, batch, HEAD)
@@ -109,6 +112,7 @@ def test_unfreezing_trains_all_weights_again(classifier, batch):
     assert_fit_respects_flags(classifier, batch, ALL)
 
 
+@pytest.mark.long
 def test_keras_alone_goes_wrong_after_a_fit(classifier, batch):
     """What `freeze` is for: the same by hand, without compiling again."""
     compile_(classifier)
@@ -152,6 +156,7 @@ def test_a_tied_output_leaves_nothing_to_train(gpt2):
     assert task.optimizer is optimizer
 
 
+@pytest.mark.long
 def test_a_frozen_encoder_computes_the_same_after_training(bart):
     rng = np.random.default_rng(0)
     token_ids = rng.integers(0, 50, (6, 5)).astype("int32")
@@ -196,6 +201,7 @@ class EncoderClassifier(keras.Model):
         return [x for x in self.backbone.layers if "decoder" in x.name.split("_")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("policy", "trained_params"),
     [
@@ -241,6 +247,7 @@ def test_frozen_batch_normalization_keeps_its_statistics():
     assert not np.array_equal(before, values([moving]))
 
 
+@pytest.mark.long
 def test_lora_factors_train_and_their_base_does_not(gpt2, classifier, batch):
     gpt2.enable_lora(2)
     compile_(classifier)

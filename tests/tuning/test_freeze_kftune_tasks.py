@@ -14,6 +14,7 @@ def values(task):
     return [np.array(keras.ops.convert_to_numpy(weight)) for weight in task.weights]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "policy", ["backbone", "regex:layer_0", lambda path: "embedding" in path]
 )
@@ -59,6 +60,7 @@ def test_flags_that_change_after_freeze_stop_fit(gpt2, batch):
     task.fit(*batch, verbose=0)
 
 
+@pytest.mark.long
 def test_losses_and_metrics_of_several_heads_are_kept(gpt2, batch):
     x, y = batch
     labels = {"topic": y, "tone": y % 2}
@@ -73,6 +75,7 @@ def test_losses_and_metrics_of_several_heads_are_kept(gpt2, batch):
     task.fit(x, labels, verbose=0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("policy", ["nothing", "all_but_last:1", "embeddings"])
 def test_layers_that_take_no_part_are_never_trained(policy, bart, batch):
     x, y = batch

@@ -71,6 +71,7 @@ def passes(monkeypatch):
     return called
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("policy", "traced"), [("backbone", False), ("all_but_last:1", True)]
 )

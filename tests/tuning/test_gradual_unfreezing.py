@@ -192,6 +192,7 @@ OPTIMIZERS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_without_anything_to_unfreeze_every_bit_is_as_without_it(name):
     def run(*callbacks):

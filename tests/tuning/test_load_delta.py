@@ -27,6 +27,7 @@ def saved(path, policy, seed=1):
     return task
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("policy", POLICIES)
 def test_it_predicts_as_what_was_saved(policy, tmp_path):
     task = saved(tmp_path / "a.delta", policy)

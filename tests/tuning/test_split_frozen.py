@@ -73,6 +73,7 @@ def test_in_front_of_a_trained_block_states_and_mask_are_kept(x):
     assert ids(rest.weights) | ids(frozen.weights) == ids(task.weights)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["Bert", "Roberta", "Albert", "Bart", "ours"])
 @pytest.mark.parametrize("policy", ["backbone", "all_but_last:1", "embeddings"])
 def test_any_backbone(kind, policy, x, make_backbone):

@@ -102,6 +102,7 @@ def test_logits_are_those_of_transformers(reference, tmp_path):
     assert_same_logits(backbone, reference)
 
 
+@pytest.mark.long
 @pytest.mark.backend
 def test_loss_and_gradients_are_those_of_transformers(reference, tmp_path, quick):
     reference.save_pretrained(tmp_path)

@@ -117,6 +117,7 @@ def test_m2m100_translates_into_the_language_that_is_asked_for(m2m100, quick):
     assert texts["de"] != texts["fr"]
 
 
+@pytest.mark.long
 def test_marian_learns_from_strings_and_is_handed_on(marian, tmp_path, quick):
     folder, _, tokenizer = marian
     task = kftune.models.TransformerSeq2SeqLM.from_preset(

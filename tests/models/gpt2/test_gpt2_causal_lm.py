@@ -41,6 +41,7 @@ def prompts(*lengths):
 # === Generation
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_the_tokens_are_keras_hubs_with_every_sampler(bare, stock, name, quick):
     stock.preprocessor = None
@@ -226,6 +227,7 @@ def test_all_forms_of_data_give_the_loss_of_the_formula(task):
         assert losses["loss"] == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.long
 def test_fit_on_texts_lowers_the_loss(task, quick):
     task.compile(keras.optimizers.Adam(0.01), sampler="greedy", **quick)
     before = loss_of(task, task.preprocessor(TEXTS))
@@ -235,6 +237,7 @@ def test_fit_on_texts_lowers_the_loss(task, quick):
     assert len(history.history["val_loss"]) == 4
 
 
+@pytest.mark.long
 def test_generation_follows_training(task, quick):
     task.compile(keras.optimizers.Adam(0.05), sampler="greedy", **quick)
     first = task.generate("good", max_length=8)
@@ -243,6 +246,7 @@ def test_generation_follows_training(task, quick):
     assert task.generate("good", max_length=8) == "good film"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("policy", ["all_but_last:1", "embeddings"])
 def test_frozen_weights_stay_as_they_are_and_stay_frozen(task, policy, tmp_path, quick):
     report = freeze(task, policy)

@@ -14,6 +14,7 @@ def arrays(structure):
     return [np.asarray(x) for x in tf.nest.flatten(structure)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("add", [(True, True), (False, True), (True, False)])
 @pytest.mark.parametrize("length", [6, 30])
 def test_eager_rows_are_those_of_keras_hub_and_of_the_graph(
@@ -44,6 +45,7 @@ def test_prompts_have_no_end(gpt2_tokenizer):
     np.testing.assert_array_equal(received["token_ids"], expected[1][:, 1:51])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("start", [True, False])
 def test_rows_and_prompts_of_rare_text_are_those_of_the_graph(gpt2_tokenizer, start):
     texts = ["so\n\nwhy not", "The film\x00 is good", "film\n\n\tnaïve <|endoftext|>x"]
@@ -103,6 +105,7 @@ def test_an_answer_alone_is_learnt(gpt2_tokenizer, add, length):
         assert weight[i].tolist() == learnt[1:] + [False] * (length - real)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:.*were cut")
 @pytest.mark.parametrize("add", [(True, True), (False, False)])
 def test_pairs_in_a_graph_and_one_by_one_are_the_same(gpt2_tokenizer, add):

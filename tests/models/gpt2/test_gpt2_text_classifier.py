@@ -115,6 +115,7 @@ def test_mean_pooling_is_the_mean_of_the_states(gpt2_backbone):
 TEXTS = ["good good film", "a good start", "bad bad waiting", "a bad film"] * 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("problem_type", "y"),
     [

@@ -169,6 +169,7 @@ def test_the_shipped_gpt2_is_as_documented():
     assert config["config"]["max_sequence_length"] == 256
 
 
+@pytest.mark.long
 @pytest.mark.backend
 def test_keras_hub_opens_the_shipped_preset_without_kftune():
     script = f"""

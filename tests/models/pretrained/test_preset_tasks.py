@@ -70,6 +70,7 @@ def test_keras_hub_makes_ours_from_a_language_model(language_model):
     assert task.predict(TEXTS, verbose=0).shape == (4, 3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["GPT2", "Bart"])
 def test_a_task_saved_on_keras_hubs_backbone_loads_onto_ours(
     model, gpt2_tokenizer, tmp_path
@@ -110,6 +111,7 @@ def test_several_heads_come_back(gpt2_backbone, gpt2_tokenizer, tmp_path):
     assert_same_predictions(task, again)
 
 
+@pytest.mark.long
 def test_frozen_weights_stay_frozen(task, tmp_path, quick):
     freeze(task, "all_but_last:1")
     task.save_to_preset(tmp_path)
@@ -127,6 +129,7 @@ def test_frozen_weights_stay_frozen(task, tmp_path, quick):
             np.testing.assert_array_equal(weight.numpy(), old)
 
 
+@pytest.mark.long
 def test_a_trained_task_is_saved_without_its_optimizer(task, tmp_path, quick, recwarn):
     task.compile("adam", **quick)
     task.fit(TEXTS, [0, 1, 0, 1], verbose=0)
@@ -151,6 +154,7 @@ def test_saving_again_replaces_the_task_and_leaves_other_files(task, saved):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sizes", [(10, 1.3e-5), (1.3e-5, 10)])
 def test_saving_again_in_other_shards_leaves_no_old_weights(task, tmp_path, sizes):
     task.save_to_preset(tmp_path / "again", max_shard_size=sizes[0])

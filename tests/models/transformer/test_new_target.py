@@ -92,6 +92,7 @@ def test_the_encoder_is_that_of_the_preset(task, french):
     assert np.abs(states).max() > 0.1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("copy_decoder", [False, True])
 def test_the_decoder_is_new_unless_it_is_asked_for(task, french, copy_decoder):
     new = with_new_target(task, french, copy_decoder=copy_decoder)
@@ -127,6 +128,7 @@ def test_targets_have_the_new_vocabulary_and_its_padding(task, french):
     assert new.preprocessor.decoder_sequence_length == 40
 
 
+@pytest.mark.long
 def test_a_frozen_encoder_stays_and_the_rest_is_trained(task, french):
     new = with_new_target(task, french)
     freeze(new, "encoder")
@@ -146,6 +148,7 @@ def is_tensorflow():
     return keras.backend.backend() == "tensorflow"
 
 
+@pytest.mark.long
 def test_it_is_saved_and_loaded(task, french, tmp_path):
     new = with_new_target(task, french)
     new.save_to_preset(tmp_path)

@@ -92,6 +92,7 @@ def prompts(*lengths):
 # === Generation
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_the_tokens_are_keras_hubs_with_every_sampler(bare, stock, name, quick):
     stock.preprocessor = None
@@ -129,6 +130,7 @@ def test_a_banned_token_is_never_generated(bare, quick):
     assert received[0, 1] != banned
 
 
+@pytest.mark.long
 def test_texts_in_and_texts_out(task, stock):
     expected = stock.generate(SOURCES, max_length=12)
     assert len(set(expected)) > 1
@@ -150,6 +152,7 @@ def test_what_is_passed_to_generate_is_left_as_it_is(task):
     assert task.generate(inputs, 8, np.array(stops)) == first
 
 
+@pytest.mark.long
 def test_generation_follows_training_and_ends(bart_tokenizer, quick):
     backbone = TransformerBackbone(
         410, 1, 2, 16, 32, dropout=0, max_sequence_length=LENGTH, normalize_first=True
@@ -179,6 +182,7 @@ def test_what_cannot_be_generated_is_refused(bare):
 # === Training
 
 
+@pytest.mark.long
 def test_all_forms_of_data_give_the_loss_of_the_formula(task):
     batch = task.preprocessor(SOURCES, TARGETS)
     x, y, weight = batch
@@ -200,6 +204,7 @@ def test_all_forms_of_data_give_the_loss_of_the_formula(task):
         assert losses["loss"] == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.long
 def test_fit_takes_validation_pairs(task):
     history = task.fit(
         SOURCES, TARGETS, validation_data=(SOURCES, TARGETS), epochs=2, verbose=0
@@ -208,6 +213,7 @@ def test_fit_takes_validation_pairs(task):
     assert history.history["loss"][1] < history.history["loss"][0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("policy", "trained"),
     [
@@ -248,6 +254,7 @@ def test_frozen_embeddings_are_all_embeddings(task):
 # === Presets
 
 
+@pytest.mark.long
 def test_a_saved_task_comes_back_whole(stock_backbone, bart_tokenizer, tmp_path, quick):
     task = TransformerSeq2SeqLM(
         TransformerBackbone.from_keras_hub(stock_backbone),
@@ -278,6 +285,7 @@ def test_a_saved_task_comes_back_whole(stock_backbone, bart_tokenizer, tmp_path,
     assert loaded.preprocessor.decoder_sequence_length == 16
 
 
+@pytest.mark.long
 def test_keras_hubs_bart_becomes_ours(stock, tmp_path, quick):
     stock.save_to_preset(str(tmp_path))
     ours = TransformerSeq2SeqLM.from_preset(tmp_path)
