@@ -47,10 +47,10 @@ def command(tmp_path_factory):
         "warmup-steps": 40,
         "max-tokens": 512,
         "max-buckets": 2,
-        "epochs": 16,
+        "epochs": 28,
         "learning-rate": 5e-3,
-        "patience": 16,
-        "averaged": 2,
+        "patience": 28,
+        "averaged": 3,
         "scored-pairs": 10,
         "num-beams": 2,
     }
@@ -106,7 +106,7 @@ def test_both_directions_are_learnt_and_scored_beside_their_floors(whole):
         assert copied < floors["translation_memory"]["bleu"] < bleu
         assert bleu > 60
     history = read_history(whole)
-    assert len(history["val_bleu"]) == 16
+    assert len(history["val_bleu"]) == 28
     means = [history[f"val_bleu_{name}"] for name in results["test"]]
     expected = [sum(pair) / 2 for pair in zip(*means, strict=True)]
     assert history["val_bleu"] == pytest.approx(expected)
