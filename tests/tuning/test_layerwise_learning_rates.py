@@ -145,7 +145,7 @@ def test_a_step_is_that_of_sgd_at_the_rate_of_each_depth(tasks, name):
         assert any((expected[path] != start[path]).any() for path in paths)
         for path in paths:
             np.testing.assert_allclose(
-                received[path], expected[path], rtol=0, atol=1e-7, err_msg=path
+                received[path], expected[path], rtol=0, atol=1e-6, err_msg=path
             )
     assert set(depths.values()) - {0} == (
         {1, 2, 3, 4} if name == "translation" else {1, 2, 3}
@@ -164,7 +164,7 @@ def test_without_decay_a_run_is_that_of_the_plain_optimizer(tasks):
     received = trained(task, batch, optimizer, steps=3)
     for path, value in expected.items():
         np.testing.assert_allclose(
-            received[path], value, rtol=0, atol=1e-7, err_msg=path
+            received[path], value, rtol=0, atol=1e-6, err_msg=path
         )
 
 
