@@ -111,7 +111,9 @@ def write_server_files(folder, **details):
             text="The film is a treat.",
         ),
     )
-    facts = "\n".join(f"| {key} | {value} |" for key, value in details["facts"].items())
+    facts = "\n".join(
+        f"| {key} | {_cell(value)} |" for key, value in details["facts"].items()
+    )
     _write(
         folder / "MODEL_CARD.md",
         _CARD.format(
@@ -198,6 +200,11 @@ def _signature_table(functions):
 def _spec(name, spec):
     shape = ", ".join("B" if size is None else str(size) for size in spec.shape)
     return f"`{name}`: {spec.dtype.name} ({shape})"
+
+
+def _cell(text):
+    """A label may hold what would end the cell or the row."""
+    return " ".join(text.split()).replace("|", r"\|")
 
 
 def _write(path, text):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from small_tasks import make_bert_classifier, make_classifier, make_language_model
 
 from kftune.export import export_saved_model
-from kftune.export.server_files import task_facts
+from kftune.export.server_files import task_facts, write_server_files
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="exports are traced by TensorFlow"
@@ -90,6 +90,13 @@ def test_facts_of_several_heads():
     facts = task_facts(make_bert_classifier())
     assert facts["labels"] == "0, 1; x, y, z; 0, 1"
     assert facts["tokens at most"] == "sequence_length 16"
+
+
+def test_a_label_does_not_break_the_table_of_a_card(tmp_path):
+    facts = {"labels": "good | fair, very\nbad"}
+    write_server_files(tmp_path, version=1, functions={}, facts=facts, xla=False)
+    card = (tmp_path / "MODEL_CARD.md").read_text()
+    assert r"| labels | good \| fair, very bad |" in card
 
 
 def test_answers_tell_how_they_were_made(base_path):
