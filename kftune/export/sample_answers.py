@@ -4,6 +4,7 @@ import json
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import kftune
 from kftune.export.classifier_signatures import head_answers
@@ -34,7 +35,7 @@ def sample_answers(task, signatures):
     Returns:
         Dict of JSON's types: `kftune`, the version; `task`, the kind; `sampler`, its
         config or `None`; `texts`; and `cases`, a list of dicts of `signature`, `inputs`
-        and `outputs`. There is no case of a task that draws at random.
+        and `outputs`. There is no completion of a task that draws at random.
     """
     texts, cases = _MAKERS[signatures.kind](task, signatures)
     sampler = getattr(task, "sampler", None)
@@ -45,6 +46,26 @@ def sample_answers(task, signatures):
         "texts": texts,
         "cases": cases,
     }
+
+
+def function_cases(functions):
+    """Makes cases of what the live task has no method for, by the functions here.
+
+    Args:
+        functions: dict of `ConcreteFunction` by name.
+
+    Returns:
+        List of dicts, as the `cases` of `sample_answers`.
+    """
+    texts, cases = list(SAMPLES), []
+    for name in ("embed", "n_best", "score"):
+        if name not in functions:
+            continue
+        specs, _ = functions[name].structured_input_signature
+        outputs = functions[name](*(tf.constant(texts) for _ in specs))
+        answers = {key: _as_list(values) for key, values in outputs.items()}
+        cases.append(_case({spec.name: texts for spec in specs}, answers, name))
+    return cases
 
 
 def write_answers(answers, folder):

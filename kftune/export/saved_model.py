@@ -9,7 +9,7 @@ import tensorflow as tf
 from kftune.export.causal_lm_signatures import CausalLMSignatures
 from kftune.export.classifier_signatures import ClassifierSignatures
 from kftune.export.graph_languages import known_languages
-from kftune.export.sample_answers import sample_answers, write_answers
+from kftune.export.sample_answers import function_cases, sample_answers, write_answers
 from kftune.export.seq2seq_signatures import Seq2SeqSignatures
 from kftune.export.server_files import task_facts, write_server_files
 from kftune.export.tensorflow_process import export_in_tensorflow
@@ -78,6 +78,7 @@ def export_saved_model(
             name: function.get_concrete_function()
             for name, function in signatures.functions().items()
         }
+        answers["cases"] += function_cases(functions)
 
         def write(hidden):
             _write_functions(functions, task, hidden)

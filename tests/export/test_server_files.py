@@ -3,6 +3,7 @@
 import json
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 from small_tasks import make_bert_classifier, make_classifier, make_language_model
@@ -105,6 +106,8 @@ def test_answers_tell_how_they_were_made(base_path):
     assert answers["task"] == "classifier"
     assert answers["xla"] is False
     assert answers["sampler"] is None
-    (case,) = answers["cases"]
+    case, vectors = answers["cases"]
     assert case["inputs"]["text"] == answers["texts"]
     assert len(case["outputs"]["label"]) == len(answers["texts"])
+    assert vectors["signature"] == "embed"
+    assert np.shape(vectors["outputs"]["embedding"]) == (len(answers["texts"]), 16)
