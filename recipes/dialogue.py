@@ -198,10 +198,10 @@ def score_answers(texts, test, path):
 
 def talk(out, answer_tokens):
     """Answer what a person writes, by the model of a run that has ended."""
-    if not (out / "model").is_dir():
+    if not (out / "results.json").exists():
         raise FileNotFoundError(
             f"Expected the model of a run that has ended. Received: {out}, without "
-            "model/. Train it: python recipes/dialogue.py --data FILE --test-data FILE "
+            "results.json. Train it: python recipes/dialogue.py --data FILE --test-data FILE "
             f"--out {out}"
         )
     chat_with(out / "model", answer_tokens=answer_tokens)

@@ -141,6 +141,11 @@ def open_desk(settings, jit_compile="auto"):
 def read_rows(folder, test_questions):
     """The validation and test rows that the run of the classifier had."""
     (run,) = kftune.training.read_runs([folder])
+    if not run.results:
+        raise ValueError(
+            f"Expected a run that has ended in {folder}: the model there may be of an "
+            "earlier run, with other rows. Received: no results.json. Let it end"
+        )
     names = ("text", "label", "group", "encoding", "delimiter")
     columns = {name: run.settings[name] for name in names}
     splits = kftune.data.read_splits(

@@ -49,7 +49,7 @@ def run_recipe(main, argv=None):
     if not overwrite and any(read_finished(folder, options) for folder in folders):
         print(
             f"{folders[0]}: finished already with these options, see results.json "
-            "there. --overwrite makes it anew."
+            "there. What is in the files is not compared; --overwrite makes it anew."
         )
         return None
     with overwriting(overwrite):

@@ -49,10 +49,12 @@ def _attention(runs, sentences):
     """Attention by run, of their models."""
     if not sentences:
         return {}
-    if without := [str(run.folder) for run in runs if not _model(run).is_dir()]:
+    # In a run that has not ended, a model is of an earlier one.
+    ended = [run for run in runs if run.results and _model(run).is_dir()]
+    if without := [str(run.folder) for run in runs if run not in ended]:
         raise ValueError(
-            "Expected a folder model/ in each run whose attention is to be shown. "
-            f"Missing in: {', '.join(without)}"
+            "Expected results.json and a folder model/ in each run whose attention is "
+            f"to be shown. Missing in: {', '.join(without)}"
         )
     from kftune.evaluation import attention_maps
     from kftune.models import load_task

@@ -1,5 +1,7 @@
 """What batches of a few fixed lengths have in common."""
 
+import functools
+
 import numpy as np
 
 from kftune.data.buckets import batch_sizes, plan_batches
@@ -9,7 +11,8 @@ from kftune.data.resumable_batches import ResumableBatches
 class BucketedBatches(ResumableBatches):
     """Rows dealt into batches by their lengths; base of the public datasets.
 
-    A subclass builds the batches, see `LengthBucketed` and `PairBuckets`.
+    A subclass builds the batches and tells the content apart (`fingerprint`), see
+    `LengthBucketed` and `PairBuckets`.
 
     Args:
         lengths: int64 array of shape `(N,)`, tokens a row, or `(N, 2)`, of both sides.
@@ -64,8 +67,20 @@ class BucketedBatches(ResumableBatches):
         """The padded length and the rows of each batch, every row once, unshuffled."""
         return plan_batches(self._lengths, self.boundaries, self.batch_sizes)
 
+    def fingerprint(self):
+        """Hashes all rows.
+
+        Returns:
+            `str`, 64 hexadecimal digits, the same in every process.
+        """
+        raise NotImplementedError
+
+    @functools.cached_property
+    def _content(self):
+        return self.fingerprint()[:16]
+
     def settings(self):
-        """What the order of the rows depends on."""
+        """What the order of the rows depends on, and what they are."""
         return {
             "rows": len(self._lengths),
             "tokens": int(self._lengths.sum()),
@@ -74,6 +89,7 @@ class BucketedBatches(ResumableBatches):
             "shuffle": self.shuffle,
             "seed": self.seed,
             "drop_remainder": self.drop_remainder,
+            "content": self._content,
         }
 
     @property

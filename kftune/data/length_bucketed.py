@@ -74,7 +74,7 @@ class LengthBucketed(BucketedBatches):
         drop_remainder=False,
         pad_token_id=0,
     ):
-        self._rows = TokenisedRows(x, y, sample_weight, pad_token_id)
+        self._rows = self._texts = TokenisedRows(x, y, sample_weight, pad_token_id)
         lengths = self._rows.lengths
         if boundaries is None:
             boundaries = learn_boundaries(lengths, max_buckets)
@@ -92,6 +92,10 @@ class LengthBucketed(BucketedBatches):
         """The rows of a batch, padded."""
         length, rows = plan
         return self._rows.batch(rows, length)
+
+    def fingerprint(self):
+        """Hashes the rows and their targets."""
+        return self._texts.fingerprint(targets=True)
 
     @property
     def rows(self):

@@ -1,5 +1,6 @@
 """Batches of source and target rows of about one length, in a few fixed shapes."""
 
+import hashlib
 import math
 
 import numpy as np
@@ -111,6 +112,11 @@ class PairBuckets(BucketedBatches):
             "decoder_padding_mask": target["padding_mask"][:, :-1],
         }
         return x, target["token_ids"][:, 1:], sample_weight
+
+    def fingerprint(self):
+        """Hashes the rows of both sides."""
+        both = self._sources.fingerprint() + self._targets.fingerprint()
+        return hashlib.sha256(both.encode()).hexdigest()
 
     def num_rows(self, plan):
         """Pairs of a batch, repeated ones among them."""

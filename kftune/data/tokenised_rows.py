@@ -96,8 +96,11 @@ class TokenisedRows:
         """
         return keras.tree.map_structure(lambda array: array[rows], self._targets)
 
-    def fingerprint(self):
-        """Hashes the tokens of all rows, but not their targets.
+    def fingerprint(self, *, targets=False):
+        """Hashes the tokens of all rows.
+
+        Args:
+            targets: `bool`. True: `y` and `sample_weight` count, too.
 
         Returns:
             `str`, 64 hexadecimal digits, the same in every process.
@@ -107,6 +110,13 @@ class TokenisedRows:
             digest.update(f"\0{name}\0".encode())
             for row in _each(column):
                 digest.update(np.asarray(row, "int32").tobytes())
+        for array in keras.tree.flatten(self._targets) if targets else ():
+            digest.update(f"\0{array.dtype}{array.shape}\0".encode())
+            # The bytes of objects would be where they lie in memory.
+            is_object = array.dtype == object
+            digest.update(
+                repr(array.tolist()).encode() if is_object else array.tobytes()
+            )
         return digest.hexdigest()
 
 

@@ -90,7 +90,7 @@ def score_classes(labels, predictions, names):
         precision=precision,
         recall=recall,
         f1=f1,
-        support=support,
+        support=support.astype(int),  # floats where no row is right
         confusion=confusion_matrix(labels, predictions, labels=classes),
     )
 

@@ -88,3 +88,15 @@ def test_the_fingerprint_tells_tokens_and_their_borders_apart():
         {"token_ids": ROWS, "segments": ROWS},
     ]
     assert len({known, *(TokenisedRows(x).fingerprint() for x in others)}) == 6
+
+
+def test_a_fingerprint_of_targets_tells_values_and_weights_apart():
+    def found(*targets):
+        return TokenisedRows(ROWS, *targets).fingerprint(targets=True)
+
+    known = found([0, 1, 2])
+    assert found(np.array([0, 1, 2])) == known != TokenisedRows(ROWS).fingerprint()
+    assert len({known, found([0, 2, 1]), found([0, 1, 2], [1, 0, 1])}) == 3
+    # Objects: what they are counts, not where they lie.
+    names = np.array(["".join(["a", "b"]), "c", "d"], object)
+    assert found(names) == found(np.array(["ab", "c", "d"], object))

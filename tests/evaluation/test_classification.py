@@ -30,6 +30,11 @@ def test_table_has_a_line_for_each_class():
     ]
 
 
+def test_a_table_is_there_when_no_row_is_right():
+    scores = score_classes([0, 0, 1], [1, 1, 0], ["rotten", "fresh"])
+    assert "fresh       0.000   0.000  0.000      1" in str(scores)
+
+
 def test_class_that_does_not_occur_is_no_failure_of_the_model():
     scores = score_classes([0, 1, 1], [0, 1, 1], NAMES)
     assert scores.macro_f1 == 1.0

@@ -119,7 +119,7 @@ def test_a_blank_answer_ends_it_before_training(main, options, tmp_path):
 
 
 def test_what_is_missing_is_told(main, tmp_path):
-    message = r"without model/. Train it: python recipes/dialogue.py --data .* --out"
+    message = r"without results.json. Train it: python recipes/dialogue.py .* --out"
     with pytest.raises(FileNotFoundError, match=message):
         recipe.run_recipe(main, ["--chat", "--out", str(tmp_path)])
     message = "Expected --data and --test-data.*Received: None and None"

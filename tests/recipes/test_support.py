@@ -3,6 +3,7 @@ import io
 import json
 import random
 import runpy
+import shutil
 import sys
 import types
 from pathlib import Path
@@ -176,6 +177,11 @@ def test_what_is_missing_is_told(run, options, out, tmp_path):
     message = "Train it: python recipes/classify_reviews.py .* --out .*none"
     with pytest.raises(FileNotFoundError, match=message):
         run("support.py", classifier=tmp_path / "none", out=tmp_path)
+    stopped = tmp_path / "stopped"
+    shutil.copytree(options["classifier"], stopped)
+    (stopped / "results.json").unlink()
+    with pytest.raises(ValueError, match="may be of an earlier run.*no results.json"):
+        run("support.py", **{**options, "classifier": stopped}, out=tmp_path)
     message = "without results.json. Make it: python recipes/support.py"
     with pytest.raises(FileNotFoundError, match=message):
         run("support.py", chat="true", out=tmp_path)
