@@ -201,8 +201,8 @@ def talk(out, answer_tokens):
     if not (out / "results.json").exists():
         raise FileNotFoundError(
             f"Expected the model of a run that has ended. Received: {out}, without "
-            "results.json. Train it: python recipes/dialogue.py --data FILE --test-data FILE "
-            f"--out {out}"
+            "results.json. Train it: python recipes/dialogue.py --data FILE "
+            f"--test-data FILE --out {out}"
         )
     chat_with(out / "model", answer_tokens=answer_tokens)
 
