@@ -16,7 +16,7 @@ from typing import Annotated
 class Limits:
     """Which numbers an option takes.
 
-    Args:
+    Attributes:
         text: str, the limits as a person says them; `--help` and errors show it.
         hold: function that tells whether a number is within them.
 

@@ -30,7 +30,7 @@ _FEATURES = Features(
 class PretrainingCorpus:
     """Where a corpus stands and how its rows become passages.
 
-    Args:
+    Attributes:
         name: str.
         file: str, a `.txt`, `.csv`, `.tsv`, `.jsonl` or `.ndjson` file, perhaps with
             `.gz`, `.xz` or `.bz2` behind it.

@@ -18,6 +18,12 @@ class AnswerScores:
         log_probabilities: float64 array of shape `(N,)`, of each answer given its
             prompt, in nats, at most 0: the sum of its tokens.
         tokens: int array of shape `(N,)`, tokens of each answer.
+
+    Example:
+    ```python
+    scores = kftune.evaluation.score_answers(task, ["It is"], [" good."])
+    scores.per_token, scores.perplexity
+    ```
     """
 
     log_probabilities: np.ndarray

@@ -20,6 +20,12 @@ class AttentionMap:
             them.
         weights: float array `(T, T)`, 0 to 1, the mean over the heads. Row i tells how
             much token i attends to each token, and sums to 1.
+
+    Example:
+    ```python
+    (found,) = kftune.evaluation.attention_maps(task, ["Not a good film."])
+    found.tokens[found.weights[-1].argmax()]  # what the last token looks at most
+    ```
     """
 
     text: str

@@ -28,6 +28,12 @@ class ClassificationScores:
         support: int array of shape `(C,)`, true rows a class.
         confusion: int array of shape `(C, C)`; row i, column j: rows of class i that
             were predicted as j.
+
+    Example:
+    ```python
+    scores = kftune.evaluation.score_classes([0, 1, 1], [0, 1, 0], ["bad", "good"])
+    dict(zip(scores.names, scores.f1.round(2)))  # {"bad": 0.67, "good": 0.67}
+    ```
     """
 
     names: tuple

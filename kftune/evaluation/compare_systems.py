@@ -21,6 +21,12 @@ class SystemComparison:
             `mean` and `ci` of the bootstrap, `None` for randomisation: 95 % of the
             samples score from `mean - ci` to `mean + ci`.
         signatures: `dict` of metric to `str`, sacreBLEU's, with test and seed.
+
+    Example:
+    ```python
+    compared = kftune.evaluation.compare_systems({"a": a, "b": b}, references)
+    compared.scores["b"]["chrf"].p_value
+    ```
     """
 
     scores: dict

@@ -18,6 +18,13 @@ class DoubtfulLabels:
         suggested: int array `(D,)`, the classes that their texts speak for.
         share: float, 0 to 1, D over all rows. Not the share of wrong labels, which is
             smaller: the model errs, too.
+
+    Example:
+    ```python
+    found = kftune.evaluation.find_doubtful_labels(train["text"], train["label"])
+    for row, other in zip(found.rows[:20], found.suggested):
+        print(train["text"][row], "not", train["label"][row], "but", other)
+    ```
     """
 
     rows: np.ndarray

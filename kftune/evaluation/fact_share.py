@@ -17,6 +17,12 @@ class FactShare:
         share: `float`, 0 to 1: how many of them stand in the source. NaN without any.
         facts: `int`: how many there are in all summaries. A model that names nothing
             makes no mistakes.
+
+    Example:
+    ```python
+    found = kftune.evaluation.fact_share(["It has 3 rooms."], ["It has 3."])
+    found.share, found.facts  # (1.0, 1)
+    ```
     """
 
     share: float

@@ -24,6 +24,12 @@ class JudgedTexts:
             control accuracy above it is no error: generated texts may be plainer.
         variety: dict, `score_variety` of the texts.
         real_variety: dict, that of as many real texts.
+
+    Example:
+    ```python
+    judged = kftune.evaluation.judge_texts(texts, real, judge, train=train, test=test)
+    judged.scores.accuracy, judged.interval  # the control accuracy
+    ```
     """
 
     classes: np.ndarray

@@ -24,6 +24,14 @@ class SystemScores:
             translations that keep the placeholders of their source, 0 to 1; `None` if
             no source has any.
         signatures: `dict` of metric to `str`, sacreBLEU's, with test and seed.
+
+    Example:
+    ```python
+    scored = kftune.evaluation.score_systems(
+        {"a": {"news": a}, "b": {"news": b}}, {"news": news}
+    )
+    scored.is_sure("b", "news", "bleu"), scored.changes()
+    ```
     """
 
     scores: dict

@@ -15,6 +15,12 @@ class SelectiveScores:
         threshold: `float`. Rows of this confidence or more are answered.
         coverage: `float`, 0 to 1, the share of the rows that are answered.
         accuracy: `float`, 0 to 1, the share of these that are right; NaN without any.
+
+    Example:
+    ```python
+    found = kftune.evaluation.score_answered([0.9, 0.3], [True, False], 0.5)
+    print(found)  # threshold 0.500: 50.0% answered, of which 100.0% right
+    ```
     """
 
     threshold: float

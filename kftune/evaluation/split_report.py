@@ -27,6 +27,12 @@ class SplitReport:
             or a group that the first has, too.
         doubtful: `DoubtfulLabels` of the training split.
         examples: tuple of str, the texts of the first few of them.
+
+    Example:
+    ```python
+    report = kftune.evaluation.report_splits({"train": train, "test": test})
+    print(report)
+    ```
     """
 
     names: tuple

@@ -22,6 +22,12 @@ class SummaryScores:
             that are drawn from the rows score within, see `mean_interval`.
         rows: `dict` of metric to float64 array `(N,)`.
         signature: `str`: all that a score depends on. Publish it beside the score.
+
+    Example:
+    ```python
+    scores = kftune.evaluation.score_summaries(["The cat sat."], ["The cat sat."])
+    scores.corpus["rougeL"]  # 100.0
+    ```
     """
 
     corpus: dict

@@ -18,6 +18,12 @@ class TextPerplexity:
         words: int, words of the texts, as white space parts them.
         window: int, tokens that the model sees at once.
         stride: int, tokens from the beginning of a window to that of the next.
+
+    Example:
+    ```python
+    score = kftune.evaluation.text_perplexity(task, ["A fine film."])
+    score.by_token, score.by_word
+    ```
     """
 
     nats: float

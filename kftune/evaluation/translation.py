@@ -22,6 +22,12 @@ class TranslationScores:
             that a score depends on. Publish it beside the score.
         lines: `dict` of metric to `str`: score and details on a line, as sacreBLEU
             prints them.
+
+    Example:
+    ```python
+    scores = kftune.evaluation.score_translations(["Ja."], ["Ja."], ["chrf"])
+    scores.corpus["chrf"], scores.signatures["chrf"]
+    ```
     """
 
     corpus: dict

@@ -14,7 +14,7 @@ class Retry:
 
     Random, so that many clients that failed together do not come back together.
 
-    Args:
+    Attributes:
         retries: `int`, 0 or more. Tries after the first.
         timeout: `float`, seconds, more than 0, for all tries and pauses.
         first_pause: `float`, seconds. The first pause is half of it up to all of it;

@@ -20,7 +20,7 @@ _preparing = threading.Lock()
 class TensorSpec:
     """One input or output of a signature.
 
-    Args:
+    Attributes:
         dtype: `str`, TensorFlow's name: `"string"`, `"float32"`, `"int32"`, `"int64"`.
         shape: tuple of `int`, and `None` for a dynamic dimension; or `None` if even the
             rank is not known.
@@ -36,7 +36,7 @@ class TensorSpec:
 class Signature:
     """What a signature takes and gives.
 
-    Args:
+    Attributes:
         inputs: `dict` of `str` to `TensorSpec`.
         outputs: `dict` of `str` to `TensorSpec`.
     """

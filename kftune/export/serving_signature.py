@@ -21,7 +21,7 @@ _TYPES = {
 class ServingSignature:
     """The inputs and outputs of a signature, with their types.
 
-    Args:
+    Attributes:
         inputs: `dict` of `str`, the name, to `str`, the type by TensorFlow's name for
             it, such as `"DT_STRING"`.
         outputs: `dict` like `inputs`.

@@ -25,7 +25,7 @@ _INDENT = "\n" + " " * 8
 class VerificationReport:
     """What the checks of an exported SavedModel found.
 
-    Args:
+    Attributes:
         version_folder: `Path` of the version that was verified.
         outcomes: `dict` of `str`, the name of a check, to its `Outcome`: `status`,
             which is `"ok"`, `"note"` (nothing to check) or `"FAILED"`, and `text`.

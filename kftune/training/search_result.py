@@ -18,7 +18,7 @@ TRIALS = "trials.csv"
 class SearchResult:
     """What a search found.
 
-    Args:
+    Attributes:
         best: `dict`, the best trial's settings, those that all share included.
         value: `float`, its value of the monitored entry.
         number: `int`, its number.

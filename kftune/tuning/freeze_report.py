@@ -16,6 +16,12 @@ class BlockCount:
         name: name of the layer.
         trainable_params: number of parameters that are trained.
         frozen_params: number of parameters that are not.
+
+    Example:
+    ```python
+    for block in kftune.tuning.freeze(task, "backbone").blocks:
+        print(block.name, block.trainable_params)
+    ```
     """
 
     name: str

@@ -7,7 +7,7 @@ import dataclasses
 class Outcome:
     """What a check found.
 
-    Args:
+    Attributes:
         status: `str`: `"ok"`, `"note"` if there was nothing to check, or `"FAILED"`.
         text: `str`, what was shown; or what failed and how to mend it, a problem a
             line.

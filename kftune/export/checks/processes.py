@@ -13,7 +13,7 @@ import kftune
 class Finished:
     """A process that ended.
 
-    Args:
+    Attributes:
         output: `str`, its standard output.
         last_words: `str`, how it ended, and the last line of its standard error.
     """
