@@ -274,7 +274,8 @@ def _write_settings(folder, settings):
 def _clear(folder):
     """Removes what a run left, first what it could go on from.
 
-    What a recipe replaces as a whole when it ends, such as a model, stays until then.
+    Other files of a recipe stay until it replaces them; who reads its model looks first
+    whether there are results.
     """
     for name in (*_CLEARED, SETTINGS):
         if (folder / name).is_dir():
