@@ -54,7 +54,8 @@ def read(
         label: `str` or `None`. The column that holds the class, the list of classes
             or the number to predict. In csv and tsv, it becomes `int64` or `float64`
             if all its values are written as numbers; `1.0` beside blank values is
-            `int64`, for so pandas writes whole numbers with gaps.
+            `int64`, for so pandas writes whole numbers with gaps. Whole numbers that
+            these types would round stay strings.
         group: `str` or `None`. The column whose equal values must stay in one split.
         column_names: sequence of `str`. Names for a csv or tsv without a header line.
         encoding: `str`. Encoding of text files.

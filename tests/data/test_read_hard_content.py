@@ -103,9 +103,40 @@ def test_a_column_of_mixed_kinds_is_shown_with_lines(write, apart):
     assert str({"int": "line 1", "str": second}) in str(error.value)
 
 
-def test_a_whole_number_too_large_for_arrow_is_a_clear_error(write):
-    with pytest.raises(ValueError, match=r"a\.jsonl.*too (large|big)"):
-        read(write("a.jsonl", f'{{"n": {2**70}}}'))
+@pytest.mark.parametrize("apart", [1, 1500])
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([0, 2**63 - 1], "int64"),
+        ([0, 2**64 - 1], "uint64"),
+        ([-1, 2**63], "string"),
+        ([None, 2**64], "string"),
+        ([2**53, 1.5], "float64"),
+        ([2**53 + 1, 1.5], "string"),
+    ],
+)
+def test_no_whole_number_is_rounded(write, values, dtype, apart):
+    lines = [json.dumps({"n": value}) for value in values]
+    rows = read(write("a.jsonl", "\n".join([lines[0]] * apart + lines[1:])))
+    assert rows.features["n"].dtype == dtype
+    expected = [values[0]] * apart + values[1:]
+    if dtype == "string":
+        expected = [value and json.dumps(value) for value in expected]
+    assert rows["n"][:] == expected
+
+
+def test_nested_numbers_that_do_not_fit_are_shown_with_column_and_line(write):
+    path = write("a.jsonl", f'{{"n": [1], "m": 1}}\n{{"n": [{2**70}], "m": 2}}\n')
+    with pytest.raises(ValueError, match=r"a\.jsonl.*'n' in line 2: .*too (large|big)"):
+        read(path)
+    late = [f'{{"n": [{2**53 + 1}]}}'] * 1000 + ['{"n": [1.5]}']
+    with pytest.raises(ValueError, match=r"lines 1 to 1000: expected.*exactly"):
+        read(write("a.jsonl", "\n".join(late)))
+
+
+def test_a_number_too_long_beside_a_word_is_one_of_two_kinds(write):
+    with pytest.raises(ValueError, match=r"'int': 'line 1', 'str': 'line 2'"):
+        read(write("a.jsonl", f'{{"n": {2**70}}}\n{{"n": "x"}}'))
 
 
 @pytest.mark.parametrize(
