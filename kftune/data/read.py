@@ -118,11 +118,15 @@ def _files(source):
             return None
         paths = [source] if is_file else str(source).split("+")
     paths = [Path(path).expanduser() for path in paths]
-    missing = [str(path) for path in paths if not path.is_file()]
+    missing = [
+        f"{path}, which is a folder" if path.is_dir() else f"{path}, which is not there"
+        for path in paths
+        if not path.is_file()
+    ]
     if missing:
         raise FileNotFoundError(
             f"Expected a file, a corpus ({', '.join(CORPORA)}) or the name of "
-            f"a hub dataset (owner/name). Received: {missing}, where there is no file."
+            f"a hub dataset (owner/name). Received: {' and '.join(missing)}."
         )
     if len(paths) != 2 and (len(paths) > 2 or isinstance(source, list | tuple)):
         raise ValueError(
@@ -157,6 +161,11 @@ def _read_file(path, label, encoding, *, column_names, delimiter):
         raise ValueError(
             "Expected a delimiter with .csv alone. Received: "
             f"{path} with delimiter={delimiter!r}"
+        )
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ValueError(
+            "Expected a delimiter of one character, such as ';' or a tab. Received: "
+            f"{delimiter!r}"
         )
     if suffix == ".parquet":
         return dataset_from_parquet(path)

@@ -40,7 +40,32 @@ def test_nul_bytes_are_read(write, name, content):
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(write):
-    assert read(write("a.csv", b"\xef\xbb\xbftext\na\n")).column_names == ["text"]
+    path = write("a.csv", b"\xef\xbb\xbftext\na\n")
+    for encoding in ("utf-8", "UTF_8", "utf8", "U8", "utf-8-sig"):
+        assert read(path, encoding=encoding).column_names == ["text"]
+
+
+@pytest.mark.parametrize("encoding", ["latin-99", "rot13"])
+def test_an_encoding_that_is_none_is_refused(write, encoding):
+    with pytest.raises(ValueError, match=f"an encoding that Python knows.*{encoding}"):
+        read(write("a.csv", "text\na\n"), encoding=encoding)
+
+
+@pytest.mark.parametrize("delimiter", ["", "\\t", "||", '"', "\n"])
+def test_a_delimiter_is_one_character(write, delimiter):
+    with pytest.raises(ValueError, match="delimiter of one character") as error:
+        read(write("a.csv", "text\na\n"), delimiter=delimiter)
+    assert str(error.value).endswith(f"Received: {delimiter!r}")
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path}, which is a folder.$"):
+        read(tmp_path)
+    gone = tmp_path / "gone.csv"
+    with pytest.raises(FileNotFoundError) as error:
+        read([tmp_path, gone])
+    expected = f"{tmp_path}, which is a folder and {gone}, which is not there."
+    assert str(error.value).endswith(expected)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.txt"])
