@@ -82,7 +82,7 @@ def main(
     kftune.training.open_runs(out, settings, may_differ=["regimes"])
     systems = {}
     for regime in (UNADAPTED, *regimes):
-        folder = out / re.sub(r"\W+", "_", regime)
+        folder = out / folder_name(regime)
         run = {**options, "regime": regime}
         systems[regime] = kftune.training.read_finished(folder, run) or adapt(
             run, folder, splits, tests
@@ -115,12 +115,24 @@ def main(
 
 def check(preset, regimes, general):
     """End the run now and not hours later: misspelt policies, blank references."""
+    names = [folder_name(regime) for regime in (UNADAPTED, *regimes)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(
+            "Expected regimes, and none called unadapted, that differ in more than "
+            f"punctuation, as each has a folder. Received: {regimes}, of which "
+            f"several would be written to {', '.join(twice)}"
+        )
     kftune.evaluation.check_references(general["target"])
     task = kftune.models.TransformerSeq2SeqLM.from_preset(preset)
     for regime in regimes:
         kftune.tuning.freeze(task, regime)
         if regime.startswith("lora"):
             kftune.tuning.merge(task)
+
+
+def folder_name(regime):
+    """What the folder of a regime is called."""
+    return re.sub(r"\W+", "_", regime)
 
 
 def read_splits(corpora, language, general, seed):

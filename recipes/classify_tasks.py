@@ -32,7 +32,7 @@ def main(
     text: dict[str, str] = {},  # noqa: B006
     label: dict[str, str] = {},  # noqa: B006
     group: dict[str, str] = {},  # noqa: B006
-    loss_weights: dict[str, float] = {},  # noqa: B006
+    loss_weights: types.NonNegativeFloats = {},  # noqa: B006
     preset: str = "gpt2_tiny_en",
     mix: str = "size",
     freeze: str = "nothing",

@@ -14,6 +14,7 @@ importance.png, slices.png, and trials/, a run folder each. A search that was st
 goes on; several machines that share --out search together. Needs the extra `search`.
 """
 
+import shlex
 from pathlib import Path
 from typing import Literal
 
@@ -81,7 +82,8 @@ def main(
         trials=result.trials,
     )
     print(f"Trial {result.number} is the best: {monitor} {result.value:.4f}.")
-    print(f"Next: python {recipe} --config {out / 'best.yaml'}")
+    following = ["python", str(recipe), "--config", str(out / "best.yaml")]
+    print(f"Next: {shlex.join(following)}")
 
 
 if __name__ == "__main__":

@@ -109,8 +109,7 @@ def main(
     scores = kftune.evaluation.evaluate_summaries(systems, test, out / "summaries.tsv")
     told = None
     if interests:
-        readers = kftune.data.summary_rows(test, share=1.0, seed=seed)
-        readers = readers.filter(lambda row: bool(row["interests"]))
+        readers = find_readers(test, seed)
         plain = [systems["model"][row] for row in readers["row"]]
         personal = summarize(task, readers["source"], settings, readers["interests"])
         told = kftune.evaluation.score_interests(
@@ -135,12 +134,24 @@ def read_splits(options):
     rows, test = (kftune.data.read(options[name]) for name in ("data", "test_data"))
     # Blank references end the run now and not hours later.
     kftune.evaluation.check_references(test["target"], test["source"])
+    if options["interests"] and not len(find_readers(test, options["seed"])):
+        raise ValueError(
+            "Expected a summary in test_data that shares an English word of four "
+            "letters or more with its text, to score interests. Received none: leave "
+            "interests out, or give other test_data."
+        )
     share = 0.5 if options["interests"] else 0.0
     rows = kftune.data.summary_rows(rows, share=share, seed=options["seed"])
     limits = dict.fromkeys(("max_words", "max_chars", "max_ratio"))
     rows, _ = kftune.data.clean_pairs(rows, **limits)
     rows = kftune.data.drop_overlap(rows, test, columns=["source"])
     return kftune.data.split(rows, test=0, seed=options["split_seed"]), test
+
+
+def find_readers(test, seed):
+    """The test summaries whose readers have interests."""
+    readers = kftune.data.summary_rows(test, share=1.0, seed=seed)
+    return readers.filter(lambda row: bool(row["interests"]))
 
 
 def load(options):

@@ -26,6 +26,7 @@ from kftune.cli import option_types as types
 from kftune.cli.asked_lines import asked_lines
 from kftune.cli.recipe import run_recipe
 from kftune.data import detect_language as detect
+from kftune.error_text import first_few
 from kftune.files import write_aside
 
 
@@ -123,19 +124,52 @@ def open_desk(settings, jit_compile="auto"):
             "python recipes/classify_reviews.py --data FILE --text COLUMN --label "
             f"COLUMN --out {folder.parent}"
         )
-    answers = {}
-    for row in kftune.data.read(settings["answers"]) if settings["answers"] else ():
-        answers.setdefault(row["language"], {})[row["intent"] or ""] = row["answer"]
+    classifier, answers = kftune.models.load_task(folder), {}
+    if settings["answers"]:
+        answers = read_answers(
+            settings["answers"], settings["languages"], classifier.label_names
+        )
     translator = kftune.models.TransformerSeq2SeqLM.from_preset(settings["translator"])
     search = kftune.decoding.BeamSearch(settings["num_beams"])
     translator.compile(sampler=search, jit_compile=jit_compile)
     return kftune.decoding.SupportDesk(
-        kftune.models.load_task(folder),
+        classifier,
         translator,
         language=settings["languages"][0],
         answers=answers,
         max_length=settings["max_length"],
     )
+
+
+def read_answers(path, languages, intents):
+    """Read what is said by language and intent; tell all that is wrong at once."""
+    rows = kftune.data.read(path)
+    columns = ["intent", "language", "answer"]
+    if not set(columns) <= set(rows.column_names):
+        raise ValueError(
+            f"Expected the columns {columns} in {path}. Received: {rows.column_names}"
+        )
+    known = {language.casefold(): language for language in languages}
+    answers, wrong = {}, []
+    for number, row in enumerate(rows, start=1):
+        intent, spoken, answer = (str(row[c] or "").strip() for c in columns)
+        said = answers.setdefault(known.get(spoken.casefold(), spoken), {})
+        problems = {
+            f"the unknown intent {intent!r}": intent and intent not in intents,
+            f"{intent!r} in {spoken!r} again": intent in said,
+            "no answer": not answer,
+        }
+        wrong += [f"row {number}: {what}" for what, is_so in problems.items() if is_so]
+        said[intent] = answer
+    if wrong:
+        raise ValueError(
+            f"Expected in {path} an answer in each row, once in a language for an "
+            f"intent, of {first_few(intents)}, or a blank one. Received: "
+            f"{first_few(wrong, 20, show=str)}"
+        )
+    if left_out := sorted(answers.keys() - set(languages)):
+        print(f"Answers in {', '.join(left_out)} are left out: not among the languages")
+    return {name: said for name, said in answers.items() if name in languages}
 
 
 def read_rows(folder, test_questions):

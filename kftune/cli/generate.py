@@ -133,11 +133,8 @@ def _objects(chunk, arguments):
 
 def _asked(objects, arguments):
     """The prompts, what errors call them, and how long they may be."""
-    from ftfy.fixes import fix_surrogates
-
     return {
-        # JSON can hold half a character, which no tokenizer knows.
-        "prompts": [fix_surrogates(each[_PROMPT]) for each in objects.values()],
+        "prompts": [each[_PROMPT] for each in objects.values()],
         "names": [f"line {number}" for number in objects],
         "max_new_tokens": arguments.max_new_tokens,
         "long_prompts": arguments.long_prompts,

@@ -64,6 +64,12 @@ NonNegativeInt = Annotated[int, at_least(0)]
 PositiveFloat = Annotated[float, Limits("more than 0", lambda x: 0 < x < math.inf)]
 NonNegativeFloat = Annotated[float, at_least(0)]
 Share = Annotated[float, Limits("from 0 to 1", lambda x: 0 <= x <= 1)]
+NonNegativeFloats = Annotated[
+    dict[str, float],
+    Limits(
+        "0 or more each", lambda named: all(0 <= x < math.inf for x in named.values())
+    ),
+]
 PositiveShare = Annotated[float, Limits("more than 0, at most 1", lambda x: 0 < x <= 1)]
 DropoutRate = Annotated[float, Limits("from 0 to below 1", lambda x: 0 <= x < 1)]
 RunFolder = Annotated[Path, OfRun()]

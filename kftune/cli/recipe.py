@@ -96,9 +96,21 @@ def _read(main, argv):
         for name, limits in _limits(main)
         if not limits.hold(options[name])
     ]
+    wrong += [
+        f"--{name.replace('_', '-')}: expected a folder, or where one can be made. "
+        f"Received: {options[name]}, where a file is"
+        for name in _folders_of_runs(main)
+        if not _can_be_folder(options[name])
+    ]
     if wrong:
         parser.error("; ".join(wrong))
     return options, overwrite
+
+
+def _can_be_folder(path):
+    """Whether a path is a folder, or can become one."""
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    return there.is_dir()
 
 
 def _limits(main):

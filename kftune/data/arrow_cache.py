@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Dataset
 
+from kftune.data.column_types import UNFIT, ColumnTypes, fitted
 from kftune.data.text_lines import open_binary, telling_damage
 from kftune.files import keras_cache, write_aside
 
 # Raise it whenever a reader's output changes, so that no old cache is served.
-_LAYOUT = 1
+_LAYOUT = 2
 _ROWS_PER_BATCH = 1000
-_UNFIT = (pa.ArrowException, OverflowError, UnicodeEncodeError)
 
 
 def dataset_from_rows(read_rows, paths, settings):
@@ -40,8 +40,7 @@ def dataset_from_rows(read_rows, paths, settings):
         schema = _schema(read_rows(), paths)
         with pa.ipc.new_stream(file, schema) as writer:
             for batch in _batched(read_rows()):
-                rows = [row for _, row in batch]
-                writer.write_batch(pa.RecordBatch.from_pylist(rows, schema))
+                writer.write_batch(_record_batch(batch, schema, paths))
 
     return cached_dataset(write, _key(paths, settings))
 
@@ -107,42 +106,28 @@ def _key(paths, settings):
 
 def _schema(rows, paths):
     """The narrowest Arrow types that hold every row."""
-    schema = pa.schema([])
-    first_lines = {}
+    types = ColumnTypes()
     for batch in _batched(rows):
-        for line, row in batch:
-            for name, value in row.items():
-                kinds = first_lines.setdefault(name, {})
-                kinds.setdefault(type(value).__name__, line)
         try:
-            schema = pa.unify_schemas(
-                [schema, _batch_schema(batch)], promote_options="permissive"
-            )
-        except _UNFIT as error:
-            raise ValueError(_mixed(first_lines, paths, error)) from None
-    if not first_lines:
+            types.add(batch)
+        except ValueError as error:
+            raise ValueError(f"{_names(paths)}: {error}") from None
+    schema = types.schema()
+    if not schema.names:
         raise _no_rows(paths)
     return schema
 
 
-def _batch_schema(batch):
-    names = dict.fromkeys(name for _, row in batch for name in row)
-    values = {name: [row.get(name) for _, row in batch] for name in names}
-    return pa.schema([(name, pa.array(values[name]).type) for name in names])
-
-
-def _mixed(first_lines, paths, error):
-    """Which columns hold values of several kinds, and where each kind began."""
-    columns = {
-        name: {kind: f"line {line}" for kind, line in kinds.items()}
-        for name, kinds in first_lines.items()
-        if len(kinds.keys() - {"NoneType"}) > 1
-        and kinds.keys() - {"NoneType", "int", "float"}
-    }
-    return (
-        f"{_names(paths)}: expected values of one kind in each column. Received: "
-        f"{columns or error}"
-    )
+def _record_batch(batch, schema, paths):
+    """Rows as Arrow has them; only nested values can be found unfit so late."""
+    rows = [fitted(row, schema) for _, row in batch]
+    try:
+        return pa.RecordBatch.from_pylist(rows, schema)
+    except UNFIT as error:
+        raise ValueError(
+            f"{_names(paths)}, lines {batch[0][0]} to {batch[-1][0]}: expected values "
+            f"that fit in the types of all lines. Received: {error}"
+        ) from None
 
 
 def _no_rows(paths):

@@ -28,9 +28,9 @@ def encode_labels(dataset, names=None, *, column="label"):
         `dataset.features[column].names`.
 
     Raises:
-        ValueError: if the column is missing, there are fewer than two classes, a row
-            has no label, a label is not among `names` (all unknown ones are listed),
-            or `names` are given for lists or floating-point numbers.
+        ValueError: if the column is missing or holds objects, there are fewer than two
+            classes, a row has no label, a label is not among `names` (all unknown ones
+            are listed), or `names` are given for lists or floating-point numbers.
 
     Example:
     ```python
@@ -49,6 +49,12 @@ def encode_labels(dataset, names=None, *, column="label"):
             f"the column that holds them. Received: {dataset.column_names}"
         )
     feature = dataset.features[column]
+    if isinstance(feature, dict):
+        raise ValueError(
+            f"Expected strings, numbers or lists of them in the column {column!r}. "
+            f"Received: objects with {list(feature)}. Make a column of what is to be "
+            "predicted: dataset.flatten() gives one for each key."
+        )
     if is_list_or_float(feature):
         _check_nameless(names, column, feature)
         return dataset

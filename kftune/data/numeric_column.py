@@ -4,8 +4,8 @@ import re
 
 from datasets import Features, Value
 
-_INT = re.compile(r"-?(0|[1-9]\d{0,17})")
-_WHOLE = re.compile(_INT.pattern + r"\.0")
+_INT = re.compile(r"-?(0|[1-9]\d*)")
+_WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})\.0")
 _FLOAT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
 
 
@@ -14,7 +14,8 @@ def with_numbers(dataset, column):
 
     Blank values become `None`. A value with leading zeros is a code, not a number, and
     leaves the column as it is. `int64` are also numbers that all end with `.0` beside
-    blank ones: so pandas writes a column of whole numbers that has gaps.
+    blank ones: so pandas writes a column of whole numbers that has gaps. Whole numbers
+    that would be rounded leave the column as it is: two classes must not become one.
 
     Args:
         dataset: `datasets.Dataset`.
@@ -41,13 +42,19 @@ def with_numbers(dataset, column):
 
 def _number_type(values, has_gaps):
     """The function that turns a value into a number; `str` if not all are numbers."""
-    if values and all(_INT.fullmatch(value) for value in values):
-        return int
+    whole = {value for value in values if _INT.fullmatch(value)}
+    if values and whole == values:
+        return int if all(_within(value, 2**63 - 1) for value in whole) else str
     if values and has_gaps and all(_WHOLE.fullmatch(value) for value in values):
         return _whole
     if values and all(_FLOAT.fullmatch(value) for value in values):
-        return float
+        return float if all(_within(value, 2**53) for value in whole) else str
     return str
+
+
+def _within(value, largest):
+    # Python refuses to read thousands of digits.
+    return len(value) <= 20 and abs(int(value)) <= largest
 
 
 def _whole(value):

@@ -5,7 +5,8 @@ import re
 PLACEHOLDER = re.compile(
     r"""
     (?<!%)%\(\w+\)[#0+-]*\d*(?:\.\d+)?[a-zA-Z]         # %(name)s, %(count)03d
-    | (?<!%)%(?:\d+\$)?[#0+-]*\d*(?:\.\d+)?[diouxXeEfgGcrsa]  # %s, %.1f, %1$s
+    | (?<!%)%(?:\d+\$)?[#0+-]*\d*(?:\.\d+)?
+      (?:hh|h|ll|l|L|j|z|t)?[diouxXeEfgGcrsa]             # %s, %.1f, %1$s, %lu
     | \$\{[^{}]+\}                                     # ${name}
     | \{\{[^{}]+\}\}                                   # {{ name }}
     | \{[^{}]*\}                                       # {}, {0}, {name!r:>8}

@@ -54,7 +54,8 @@ def read(
         label: `str` or `None`. The column that holds the class, the list of classes
             or the number to predict. In csv and tsv, it becomes `int64` or `float64`
             if all its values are written as numbers; `1.0` beside blank values is
-            `int64`, for so pandas writes whole numbers with gaps.
+            `int64`, for so pandas writes whole numbers with gaps. Whole numbers that
+            these types would round stay strings.
         group: `str` or `None`. The column whose equal values must stay in one split.
         column_names: sequence of `str`. Names for a csv or tsv without a header line.
         encoding: `str`. Encoding of text files.
@@ -117,11 +118,15 @@ def _files(source):
             return None
         paths = [source] if is_file else str(source).split("+")
     paths = [Path(path).expanduser() for path in paths]
-    missing = [str(path) for path in paths if not path.is_file()]
+    missing = [
+        f"{path}, which is a folder" if path.is_dir() else f"{path}, which is not there"
+        for path in paths
+        if not path.is_file()
+    ]
     if missing:
         raise FileNotFoundError(
             f"Expected a file, a corpus ({', '.join(CORPORA)}) or the name of "
-            f"a hub dataset (owner/name). Received: {missing}, where there is no file."
+            f"a hub dataset (owner/name). Received: {' and '.join(missing)}."
         )
     if len(paths) != 2 and (len(paths) > 2 or isinstance(source, list | tuple)):
         raise ValueError(
@@ -156,6 +161,11 @@ def _read_file(path, label, encoding, *, column_names, delimiter):
         raise ValueError(
             "Expected a delimiter with .csv alone. Received: "
             f"{path} with delimiter={delimiter!r}"
+        )
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ValueError(
+            "Expected a delimiter of one character, such as ';' or a tab. Received: "
+            f"{delimiter!r}"
         )
     if suffix == ".parquet":
         return dataset_from_parquet(path)

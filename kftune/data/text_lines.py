@@ -1,6 +1,7 @@
 """Numbered lines of text files, compressed or not, decoded without guessing."""
 
 import bz2
+import codecs
 import contextlib
 import gzip
 import lzma
@@ -73,10 +74,10 @@ def numbered_lines(path, encoding="utf-8", newline="\n"):
 
     Raises:
         ValueError: naming file and line, if bytes do not decode or the compressed
-            file is damaged.
+            file is damaged; if there is no such encoding.
         OSError: if the file is missing or cannot be read.
     """
-    codec = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
+    codec = _codec(encoding)
     number = 0
     try:
         with (
@@ -93,6 +94,18 @@ def numbered_lines(path, encoding="utf-8", newline="\n"):
         raise ValueError(
             f"{path}, after line {number}: expected {encoding} text. Received: {error}"
         ) from None
+
+
+def _codec(encoding):
+    """What decodes, whatever an encoding is called; UTF-8 without byte order mark."""
+    try:
+        "".encode(encoding)  # some of Python's codecs are not of text
+    except LookupError as error:
+        raise ValueError(
+            "Expected an encoding that Python knows, such as 'utf-8' or 'cp1252'. "
+            f"Received: {error}"
+        ) from None
+    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
 def _check_decoded(line, path, number, encoding):

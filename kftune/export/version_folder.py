@@ -1,5 +1,7 @@
 """Versions of a served model: whole or absent, and never overwritten."""
 
+import contextlib
+import fcntl
 import os
 import re
 import secrets
@@ -7,13 +9,15 @@ import shutil
 from pathlib import Path
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_HIDDEN = re.compile(r"\.writing-[0-9a-f]{12}")
 
 
 def write_version(folder, write, version=None):
     """Lets a function write a folder, and makes it a version when all is written.
 
     A server watches for folders with integer names, and loads what it sees: so the
-    folder has a hidden name until it is renamed.
+    folder has a hidden name until it is renamed. What a killed process left under such
+    a name is removed first; a lock tells it from what others write at the same time.
 
     Args:
         folder: `str` or `Path`, base path of the model. It is made if it is missing.
@@ -38,13 +42,10 @@ def write_version(folder, write, version=None):
     folder = Path(folder)
     check_version(folder, version)
     folder.mkdir(parents=True, exist_ok=True)
-    hidden = folder / f".writing-{secrets.token_hex(6)}"
-    hidden.mkdir()
-    try:
+    _remove_abandoned(folder)
+    with _hidden_folder(folder) as hidden:
         write(hidden)
         return _rename(hidden, folder, version)
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def check_version(folder, version):
@@ -87,6 +88,46 @@ def versions(folder):
     folder = Path(folder)
     names = os.listdir(folder) if folder.is_dir() else []
     return sorted(int(name) for name in names if re.fullmatch("[1-9][0-9]*", name))
+
+
+@contextlib.contextmanager
+def _hidden_folder(folder):
+    """A new folder, locked until the block or the process ends, however it ends."""
+    hidden = folder / f".writing-{secrets.token_hex(6)}"
+    while not hidden.exists():  # who removes abandoned ones may be faster than the lock
+        hidden.mkdir()
+        lock = _locked(hidden, fcntl.LOCK_EX)
+    try:
+        yield hidden
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _remove_abandoned(folder):
+    """Removes the hidden folders of processes that were killed."""
+    for path in folder.iterdir():
+        if not _HIDDEN.fullmatch(path.name):
+            continue
+        lock = _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if lock is not None:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(lock)
+
+
+def _locked(path, how):
+    """A descriptor of a folder that is locked; `None` if it cannot be."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, how)
+    except OSError:  # somebody else's, or a file system without locks
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _rename(hidden, folder, version):

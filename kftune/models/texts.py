@@ -1,6 +1,7 @@
 """Brings what users pass as text into one form."""
 
 import numpy as np
+from ftfy.fixes import fix_surrogates
 
 from kftune.error_text import first_few, shortened
 
@@ -11,7 +12,7 @@ def as_texts(x):
     Args:
         x: one `str` or `bytes`, or several in a list, a NumPy array, an eager
             TensorFlow tensor or a column of a dataset. `bytes` are read as UTF-8;
-            what is not UTF-8 becomes U+FFFD.
+            what is not UTF-8 becomes U+FFFD, and so does half a surrogate pair.
 
     Returns:
         Tuple of the list and a `bool`: True if several were passed, False for one.
@@ -43,4 +44,7 @@ def as_texts(x):
 
 
 def _decoded(text):
-    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    if isinstance(text, bytes):
+        return text.decode("utf-8", "replace")
+    # JSON can hold half a character, which no tokenizer knows.
+    return fix_surrogates(text)

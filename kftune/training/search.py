@@ -7,6 +7,7 @@ from kftune.training.trial_function import (
     argument_problems,
     default_settings,
     function_reference,
+    list_arguments,
     load_function,
 )
 
@@ -119,7 +120,7 @@ def search(
     from kftune.training.trial_queue import TrialQueue
     from kftune.training.worker_heartbeat import WorkerHeartbeat
 
-    study = SearchStudy(folder, settings)
+    study = SearchStudy(folder, settings, list_arguments(main, space))
     first = default_settings(main, searched(space))
     with WorkerHeartbeat(study.folder / "workers") as heartbeat:
         queue = TrialQueue(study, heartbeat, n_trials, first)

@@ -19,21 +19,25 @@ class SearchStudy:
         settings: `dict` of what must not change when the study goes on: `space`,
             `sampler`, `pruner`, `monitor`, `mode`, `seed` as `search` takes them, and
             others. `None` takes those of the study that the folder holds.
+        lists: names of settings that the function of the trials takes as a list; it
+            gets a list of one value.
 
     Raises:
         ValueError: if the folder holds a study with other settings; lists them all.
     """
 
-    def __init__(self, folder, settings=None):
+    def __init__(self, folder, settings=None, lists=()):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._storage = _open_journal(self.folder / JOURNAL)
         if settings is not None:
             with self.alone():
-                self._create(settings)
+                self._create(settings, lists)
         self.study = optuna.load_study(study_name=_NAME, storage=self._storage)
         self.settings = self.study.user_attrs["settings"]
+        # A study of before has none.
+        self._lists = self.study.user_attrs.get("lists", [])
         self.study.pruner = _make_pruner(self.settings["pruner"])
 
     @contextlib.contextmanager
@@ -71,18 +75,19 @@ class SearchStudy:
         )
 
     def settings_of(self, trial):
-        """All settings of a trial: what all share and its own."""
+        """What a trial's function gets: what all trials share and its own settings."""
         space = self.settings["space"]
+        own = {name: trial.params[name] for name in searched(space)}
         return {
-            **fixed(space),
-            **{name: trial.params[name] for name in searched(space)},
+            name: [value] if name in self._lists and value is not None else value
+            for name, value in {**fixed(space), **own}.items()
         }
 
     def best_trial(self):
         """The best trial of those that ran to their end; `None` without one."""
         return self.study.best_trial if self.trials("COMPLETE") else None
 
-    def _create(self, settings):
+    def _create(self, settings, lists):
         """Makes the study; refuses one that was started with other settings."""
         study = optuna.create_study(
             storage=self._storage,
@@ -99,6 +104,8 @@ class SearchStudy:
                 f"{'; '.join(changed)}. Go on with it under the same ones, or choose "
                 "another folder."
             )
+        # Not one of the settings: it follows from the function, which may change.
+        study.set_user_attr("lists", list(lists))
 
 
 def _make_pruner(name):

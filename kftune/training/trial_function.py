@@ -86,21 +86,18 @@ def argument_problems(function, space):
     ]
 
 
-def as_arguments(function, settings):
-    """Makes a list of one of each setting where a function takes a list.
+def list_arguments(function, space):
+    """The settings that the function takes as a list; a search has a value of each.
 
     Args:
         function: what is called with the settings of a trial.
-        settings: `dict`; each value is one of a list or range of the search space.
+        space: `dict`, a search space.
 
     Returns:
-        `dict`, the arguments.
+        List of `str`.
     """
     arguments = inspect.signature(function).parameters
-    return {
-        name: [value] if _takes_list(arguments.get(name), value) else value
-        for name, value in settings.items()
-    }
+    return [name for name in space if _is_list(arguments.get(name))]
 
 
 def default_settings(function, space):
@@ -122,11 +119,10 @@ def default_settings(function, space):
     return None
 
 
-def _takes_list(argument, value):
+def _is_list(argument):
     annotation = getattr(argument, "annotation", None)
     kinds = [annotation, *typing.get_args(annotation)]
-    is_list = any(typing.get_origin(kind) is list for kind in kinds)
-    return is_list and value is not None and not isinstance(value, list)
+    return any(typing.get_origin(kind) is list for kind in kinds)
 
 
 def _holds(values, default):

@@ -13,7 +13,7 @@ from kftune.training.run_folder import close_run, drop_weights
 from kftune.training.search_study import SearchStudy
 from kftune.training.search_trial import SearchTrial
 from kftune.training.trial_callback import TrialPruned, enter_trial
-from kftune.training.trial_function import as_arguments, load_function
+from kftune.training.trial_function import load_function
 
 LOG = "log.txt"
 _MOST_CHARACTERS = 300  # of an error
@@ -102,8 +102,7 @@ def run_trial(folder, number, reference):
 def _call(function, trial):
     """Calls the function with the trial's settings, and its folder if it takes one."""
     takes_out = "out" in inspect.signature(function).parameters
-    settings = as_arguments(function, trial.settings)
-    return function(**settings, **({"out": trial.folder} if takes_out else {}))
+    return function(**trial.settings, **({"out": trial.folder} if takes_out else {}))
 
 
 def _end_with_search():

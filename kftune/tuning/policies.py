@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import keras
 
+from kftune.error_text import first_few
 from kftune.models.layer_tree import (
     backbone_of,
     base_of,
@@ -116,7 +117,8 @@ def _by_path(model, is_frozen, policy):
         paths = [weight.path for weight in weights]
         raise ValueError(
             f"Expected a rule that freezes at least one weight of {model.name!r}. "
-            f"Received: {policy_name(policy)!r}, which matches none of {paths}."
+            f"Received: {policy_name(policy)!r}, which matches none of "
+            f"{first_few(paths)}."
         )
     return frozen
 

@@ -145,6 +145,19 @@ def test_a_run_that_ended_is_told_of_and_not_repeated(runs, tmp_path, capsys):
     assert ran == [3, 3]
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "notes.txt/run"])
+def test_a_file_is_no_folder_of_a_run(runs, tmp_path, capsys, name):
+    main, ran = runs
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(SystemExit):
+        run_recipe(main, ["--epochs", "0", "--out", str(tmp_path / name)])
+    error = " ".join(capsys.readouterr().err.split())
+    assert "--epochs: expected 1 or more" in error
+    assert "--out: expected a folder, or where one can be made" in error
+    assert f"Received: {tmp_path}/{name}, where a file is" in error
+    assert ran == [3]
+
+
 def test_a_run_with_other_options_is_made_if_it_may_overwrite(runs):
     main, ran = runs
     with pytest.raises(

@@ -144,3 +144,11 @@ def test_another_column():
     rows = Dataset.from_dict({"stars": [5, 1], "label": ["x", "x"]})
     rows = encode_labels(rows, column="stars")
     assert rows.to_list() == [{"stars": 1, "label": "x"}, {"stars": 0, "label": "x"}]
+
+
+def test_objects_are_no_labels():
+    rows = Dataset.from_dict({"text": ["a", "b"], "label": [{"x": 1}, {"x": 2}]})
+    with pytest.raises(
+        ValueError, match=r"in the column 'label'.*objects with \['x'\]"
+    ):
+        encode_labels(rows)

@@ -10,6 +10,8 @@ from kftune.data.placeholders import find_placeholders
     [
         ("%(user)s left %(count)03d messages", ["%(user)s", "%(count)03d"]),
         ("%s: %d %5.2f%%, %1$s", ["%s", "%d", "%5.2f", "%1$s"]),
+        ("%lu of %5ld, %zu, %llu, %hhd", ["%lu", "%5ld", "%zu", "%llu", "%hhd"]),
+        ("%.1Lf %1$ju %td 100% left %l", ["%.1Lf", "%1$ju", "%td"]),
         ("${total} of $total", ["${total}"]),
         ("{} {0} {name!r:>8} {{ item.title }}", ["{}", "{0}", "{name!r:>8}"]),
         ("100% sure, 5 % of all, %%s, {open", []),

@@ -40,7 +40,32 @@ def test_nul_bytes_are_read(write, name, content):
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(write):
-    assert read(write("a.csv", b"\xef\xbb\xbftext\na\n")).column_names == ["text"]
+    path = write("a.csv", b"\xef\xbb\xbftext\na\n")
+    for encoding in ("utf-8", "UTF_8", "utf8", "U8", "utf-8-sig"):
+        assert read(path, encoding=encoding).column_names == ["text"]
+
+
+@pytest.mark.parametrize("encoding", ["latin-99", "rot13"])
+def test_an_encoding_that_is_none_is_refused(write, encoding):
+    with pytest.raises(ValueError, match=f"an encoding that Python knows.*{encoding}"):
+        read(write("a.csv", "text\na\n"), encoding=encoding)
+
+
+@pytest.mark.parametrize("delimiter", ["", "\\t", "||", '"', "\n"])
+def test_a_delimiter_is_one_character(write, delimiter):
+    with pytest.raises(ValueError, match="delimiter of one character") as error:
+        read(write("a.csv", "text\na\n"), delimiter=delimiter)
+    assert str(error.value).endswith(f"Received: {delimiter!r}")
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path}, which is a folder.$"):
+        read(tmp_path)
+    gone = tmp_path / "gone.csv"
+    with pytest.raises(FileNotFoundError) as error:
+        read([tmp_path, gone])
+    expected = f"{tmp_path}, which is a folder and {gone}, which is not there."
+    assert str(error.value).endswith(expected)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.txt"])
@@ -103,9 +128,40 @@ def test_a_column_of_mixed_kinds_is_shown_with_lines(write, apart):
     assert str({"int": "line 1", "str": second}) in str(error.value)
 
 
-def test_a_whole_number_too_large_for_arrow_is_a_clear_error(write):
-    with pytest.raises(ValueError, match=r"a\.jsonl.*too (large|big)"):
-        read(write("a.jsonl", f'{{"n": {2**70}}}'))
+@pytest.mark.parametrize("apart", [1, 1500])
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([0, 2**63 - 1], "int64"),
+        ([0, 2**64 - 1], "uint64"),
+        ([-1, 2**63], "string"),
+        ([None, 2**64], "string"),
+        ([2**53, 1.5], "float64"),
+        ([2**53 + 1, 1.5], "string"),
+    ],
+)
+def test_no_whole_number_is_rounded(write, values, dtype, apart):
+    lines = [json.dumps({"n": value}) for value in values]
+    rows = read(write("a.jsonl", "\n".join([lines[0]] * apart + lines[1:])))
+    assert rows.features["n"].dtype == dtype
+    expected = [values[0]] * apart + values[1:]
+    if dtype == "string":
+        expected = [value and json.dumps(value) for value in expected]
+    assert rows["n"][:] == expected
+
+
+def test_nested_numbers_that_do_not_fit_are_shown_with_column_and_line(write):
+    path = write("a.jsonl", f'{{"n": [1], "m": 1}}\n{{"n": [{2**70}], "m": 2}}\n')
+    with pytest.raises(ValueError, match=r"a\.jsonl.*'n' in line 2: .*too (large|big)"):
+        read(path)
+    late = [f'{{"n": [{2**53 + 1}]}}'] * 1000 + ['{"n": [1.5]}']
+    with pytest.raises(ValueError, match=r"lines 1 to 1000: expected.*exactly"):
+        read(write("a.jsonl", "\n".join(late)))
+
+
+def test_a_number_too_long_beside_a_word_is_one_of_two_kinds(write):
+    with pytest.raises(ValueError, match=r"'int': 'line 1', 'str': 'line 2'"):
+        read(write("a.jsonl", f'{{"n": {2**70}}}\n{{"n": "x"}}'))
 
 
 @pytest.mark.parametrize(

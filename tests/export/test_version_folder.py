@@ -1,3 +1,8 @@
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from kftune.export.version_folder import versions, write_version
@@ -31,6 +36,42 @@ def test_a_failed_export_leaves_nothing(tmp_path):
     with pytest.raises(ZeroDivisionError):
         write_version(tmp_path / "m", fail)
     assert [path.name for path in (tmp_path / "m").iterdir()] == ["1"]
+
+
+WRITER = """
+import sys, time
+from kftune.export.version_folder import write_version
+
+def write(hidden):
+    (hidden / "half").touch()
+    print(hidden.name, flush=True)
+    time.sleep(600)
+
+write_version(sys.argv[1], write)
+"""
+
+
+def test_what_a_killed_writer_left_goes_and_a_living_one_stays(tmp_path):
+    folder = tmp_path / "m"
+    command = [sys.executable, "-c", WRITER, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        hidden = folder / writer.stdout.readline().strip()
+        assert write(folder) == folder / "1"
+        assert (hidden / "half").exists()
+        os.kill(writer.pid, signal.SIGKILL)
+    (folder / ".writing-notes").mkdir()
+    assert (hidden / "half").exists()
+    assert write(folder) == folder / "2"
+    assert sorted(os.listdir(folder)) == [".writing-notes", "1", "2"]
+
+
+def test_a_version_written_while_another_is_leaves_it(tmp_path):
+    def write_two(hidden):
+        write(tmp_path / "m")
+        (hidden / "mine").touch()
+
+    assert write_version(tmp_path / "m", write_two) == tmp_path / "m" / "2"
+    assert (tmp_path / "m" / "2" / "mine").exists()
 
 
 @pytest.mark.parametrize("content", [(), ("theirs",)])

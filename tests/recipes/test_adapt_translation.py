@@ -1,5 +1,7 @@
 import csv
 import json
+import runpy
+from pathlib import Path
 
 import pytest
 import sacrebleu
@@ -9,6 +11,8 @@ from kftune.decoding import BeamSearch, translate_texts
 from kftune.models import TransformerSeq2SeqLM
 
 pytestmark = pytest.mark.slow
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "adapt_translation.py"
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +91,16 @@ def test_each_model_loads_and_translates_as_it_was_scored(out, regime):
     task.compile(sampler=BeamSearch(2))
     outputs = translate_texts(task, texts["source"], target_language="de")
     assert outputs == texts[regime]
+
+
+@pytest.mark.parametrize(
+    ("regimes", "folder"),
+    [
+        (["regex:encoder", "nothing", "regex:.encoder"], "regex_encoder"),
+        (["unadapted"], "unadapted"),
+    ],
+)
+def test_regimes_that_would_share_a_folder_are_refused(regimes, folder):
+    check = runpy.run_path(str(RECIPE))["check"]
+    with pytest.raises(ValueError, match=f"several would be written to {folder}$"):
+        check("no_such_preset", regimes, {"target": ["Ja."]})

@@ -109,6 +109,20 @@ def test_trainings_that_ended_are_kept(whole, options, monkeypatch, capsys):
     assert "| alone |" in capsys.readouterr().out
 
 
+def test_a_loss_weight_below_0_is_refused(capsys):
+    main = runpy.run_path(str(ROOT / "recipes/classify_tasks.py"))["main"]
+    given = ["--data.a", "a.csv", "--data.b", "b.csv", "--loss-weights.a"]
+    weights = recipe.read_options(main, [*given, "0.5"])["loss_weights"]
+    assert weights == {"a": 0.5}
+    with pytest.raises(SystemExit):
+        recipe.read_options(main, [*given, "1", "--loss-weights.b", "-1"])
+    error = " ".join(capsys.readouterr().err.split())
+    assert (
+        "--loss-weights: expected 0 or more each. Received: {'a': 1.0, 'b': -1.0}"
+        in error
+    )
+
+
 def test_options_of_tasks_that_are_not_there_are_named(tmp_path):
     main = runpy.run_path(str(ROOT / "recipes/classify_tasks.py"))["main"]
     data = {"reviews": "a.csv", "../up": "b.csv"}

@@ -3,11 +3,13 @@
 import csv
 import json
 import runpy
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 
+from kftune.cli.recipe import read_options
 from kftune.training import (
     read_space,
     search_space,
@@ -49,9 +51,10 @@ def search(monkeypatch, tmp_path):
     def search(space, **options):
         (tmp_path / "space.yaml").write_text(yaml.safe_dump(space))
         files = {"recipe": tmp_path / "toy.py", "space": tmp_path / "space.yaml"}
-        main(**files, out=tmp_path / "out", **options)
+        options = {"out": tmp_path / "out", **options}
+        main(**files, **options)
         trial_callback.enter_trial(None)
-        return json.loads((tmp_path / "out" / "results.json").read_text())
+        return json.loads((options["out"] / "results.json").read_text())
 
     yield search
     trial_callback.enter_trial(None)
@@ -87,6 +90,20 @@ def test_a_grid_of_a_few_points_has_no_importance(search, tmp_path):
     assert results["importance"] == {}
     assert (tmp_path / "out" / "slices.png").exists()
     assert not (tmp_path / "out" / "importance.png").exists()
+
+
+def test_the_best_settings_are_options_of_the_recipe(search, tmp_path, capsys):
+    main = "def main(*, freeze: list[str], sizes: list[int] | None = None, rate=0.5):"
+    (tmp_path / "toy.py").write_text(f"{main}\n    return len(freeze[0]) + sizes[0]\n")
+    out = tmp_path / "my search"
+    space = {"freeze": ["all_but_last:1", "embeddings"], "sizes": 3, "rate": 0.2}
+    results = search(space, sampler="grid", out=out)
+    assert results["value"] == len("all_but_last:1") + 3
+    command = capsys.readouterr().out.split("Next: python ")[1]
+    recipe, *options = shlex.split(command)
+    main = runpy.run_path(recipe)["main"]
+    best = {"freeze": ["all_but_last:1"], "sizes": [3], "rate": 0.2}
+    assert read_options(main, options) == results["best"] == best
 
 
 def test_the_space_of_reviews_holds_the_defaults():

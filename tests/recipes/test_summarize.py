@@ -131,6 +131,15 @@ def test_summaries_longer_than_rows_are_refused(summarize, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_test_set_without_readers_is_refused(summarize, tmp_path):
+    path = tmp_path / "test.jsonl"
+    path.write_text(json.dumps({"source": "A dog sleeps.", "target": ["Rest."]}))
+    given = {"interests": "true", "test-data": path}
+    with pytest.raises(ValueError, match="shares an English word of four letters"):
+        summarize("gpt2", tmp_path / "out", **given)
+    assert not (tmp_path / "out").exists()
+
+
 def test_gpt2_writes_for_a_reader(summarize, tmp_path):
     results = summarize("gpt2", tmp_path, interests="true")
     rows = read_table(tmp_path / "interests.tsv")

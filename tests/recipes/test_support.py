@@ -173,6 +173,48 @@ def test_a_run_that_ended_answers_what_is_typed(run, out, judge, monkeypatch, ca
     assert len(lines) == 6
 
 
+@pytest.fixture
+def read_answers(tmp_path):
+    """Reads answers in English, German and Brazilian Portuguese to two intents."""
+    read = runpy.run_path(str(RECIPES / "support.py"))["read_answers"]
+
+    def read_lines(*lines):
+        path = tmp_path / "answers.csv"
+        path.write_text("\n".join(lines))
+        return read(path, ["en", "de", "pt_BR"], [*WORDS])
+
+    return read_lines
+
+
+def test_answers_go_by_language_however_it_is_written(read_answers, capsys):
+    lines = ["tea_order,EN,Here.", " ,en ,What?", "tea_order, pt_br,Sim.", ",DE,Wie?"]
+    lines += [",ge,Wie?", ",fr,Comment ?"]
+    assert read_answers("intent,language,answer", *lines) == {
+        "en": {"tea_order": "Here.", "": "What?"},
+        "pt_BR": {"tea_order": "Sim."},
+        "de": {"": "Wie?"},
+    }
+    told = "Answers in fr, ge are left out: not among the languages\n"
+    assert capsys.readouterr().out == told
+
+
+def test_all_that_is_wrong_with_answers_is_told_at_once(read_answers):
+    with pytest.raises(ValueError, match=r"the columns \['intent', .*: \['Intent', "):
+        read_answers("Intent,language,answer", "tea_order,en,Here.")
+    lines = [
+        "tea_order,en,Here.",
+        "tea,ge,Da.",
+        "tea_order,EN,There.",
+        "fish_lost,de, ",
+    ]
+    with pytest.raises(ValueError, match="'tea_order', 'fish_lost'") as error:
+        read_answers("intent,language,answer", *lines)
+    assert str(error.value).endswith(
+        "Received: row 2: the unknown intent 'tea', row 3: 'tea_order' in 'EN' again, "
+        "row 4: no answer"
+    )
+
+
 def test_what_is_missing_is_told(run, options, out, tmp_path):
     message = "Train it: python recipes/classify_reviews.py .* --out .*none"
     with pytest.raises(FileNotFoundError, match=message):

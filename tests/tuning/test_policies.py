@@ -164,7 +164,7 @@ def test_names_of_policies():
         ("all_but_last:-1", "'all_but_last:-1'"),
         ("all_but_last:two", "'all_but_last:two'"),
         ("regex:(", r"after 'regex:'. Received: '\('"),
-        ("regex:nowhere", r"'regex:nowhere', which matches none of.*token_embedding"),
+        ("regex:nowhere", r"'regex:nowhere', which matches none of '.*… \("),
         ("encoder", r"'encoder'. Received: GPT2Backbone"),
         ("decoder", r"'decoder'. Received: GPT2Backbone"),
         ("all_but_cross_attention", "cross-attention for 'all_but_cross_attention'"),
@@ -173,6 +173,13 @@ def test_names_of_policies():
 def test_wrong_policies_are_refused(policy, message, classifier):
     with pytest.raises(ValueError, match=message):
         frozen_weights(classifier, policy)
+
+
+def test_a_rule_without_a_weight_shows_a_few_paths(classifier):
+    paths = [weight.path for weight in classifier.trainable_weights]
+    with pytest.raises(ValueError, match=rf"… \({len(paths)} in all\)\.$") as error:
+        frozen_weights(classifier, "regex:nowhere")
+    assert sum(repr(path) in str(error.value) for path in paths) == 5
 
 
 def test_a_policy_of_another_type_is_refused(classifier):

@@ -144,7 +144,7 @@ class GPT2CausalLMPreprocessor(
         Returns:
             List of N lists of `int`, the start token among them if there is one.
         """
-        start = special_ids(self, "start")
+        start, (texts, _) = special_ids(self, "start"), as_texts(texts)
         return [[*start, *ids] for ids in self._tokenize(self.tokenizer, texts)]
 
     def count_tokens(self, text):
@@ -156,7 +156,7 @@ class GPT2CausalLMPreprocessor(
         Returns:
             `int`, without start and end token.
         """
-        (ids,) = self._tokenize(self.tokenizer, [text])
+        (ids,) = self._tokenize(self.tokenizer, as_texts(text)[0])
         return len(ids)
 
     def generate_preprocess(self, x, sequence_length=None):
