@@ -11,6 +11,7 @@ from kftune.models.n_best import (
     check_n_best,
     gives_scores,
     n_best,
+    own_stop_token_ids,
 )
 from kftune.models.next_token import STATE, next_token
 from kftune.models.prompts import PROMPT, ROW_LENGTHS, with_prompt
@@ -104,6 +105,8 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
                 that the sampler can give.
             TypeError: if the sampler gives no scores.
         """
+        if isinstance(stop_token_ids, str) and self.preprocessor is not None:
+            stop_token_ids = own_stop_token_ids(self)
         stop_token_ids = as_stop_token_ids(stop_token_ids)
         # KerasHub writes into it.
         inputs = dict(inputs) if isinstance(inputs, dict) else inputs
