@@ -138,9 +138,6 @@ class TransformerSeq2SeqLM(
             TypeError: if the sampler gives no scores.
         """
         with into_language(self.preprocessor, inputs, target_language) as told:
-            is_auto = isinstance(stop_token_ids, str)
-            if is_auto and self.preprocessor is not None:
-                stop_token_ids = self.preprocessor.stop_token_ids
             return super().generate(
                 told,
                 max_length,
