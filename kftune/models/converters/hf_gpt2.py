@@ -3,7 +3,6 @@
 import keras_hub
 
 from kftune.models.converters.hf_byte_pairs import read_byte_pairs
-from kftune.models.converters.hf_decoding import read_decoding_settings
 from kftune.models.converters.hf_files import (
     check_settings,
     read_json,
@@ -14,6 +13,7 @@ from kftune.models.converters.hf_files import (
 )
 from kftune.models.converters.tensor_row import TensorRow, dense_rows, norm_rows
 from kftune.models.converters.tensor_table import TensorTable, load_tensors
+from kftune.models.decoding_settings import DecodingSettings
 from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
 from kftune.models.gpt2.own_ends_gpt2_tokenizer import OwnEndsGPT2Tokenizer
 
@@ -201,7 +201,9 @@ def _ends(folder, vocabulary, added):
     Ends of the settings that are ordinary words stop, but are not learnt: texts would
     lose them.
     """
-    stops = read_decoding_settings(folder).eos_token_id
+    files = ("generation_config.json", "config.json")
+    configs = (read_json_if_there(folder, name) for name in files)
+    stops = DecodingSettings.first_stated(*configs).eos_token_id
     tokens = {token_id: token for token, token_id in vocabulary.items()}
     stops = stops if isinstance(stops, list) else [stops]
     stops = [token_id for token_id in stops if token_id in tokens]

@@ -122,7 +122,7 @@ def _gpt2_ids(task, tokenizer):
         return {"bos_token_id": None, "eos_token_id": None}
     ends = own_stop_token_ids(task)
     return {
-        "bos_token_id": tokenizer.start_token_id,
+        "bos_token_id": getattr(tokenizer, "start_token_id", ends[0]),
         "eos_token_id": ends if len(ends) > 1 else ends[0],
     }
 
