@@ -251,6 +251,17 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
         """
         return beam_cache(state, num_beams)
 
+    def prompt_lengths(self, mask):
+        """Counts the tokens that are no part of the length of what a search finds.
+
+        Args:
+            mask: `bool` tensor `(B, T)`, True for the tokens of the prompts.
+
+        Returns:
+            `int32` tensor `(B, 1)`.
+        """
+        return ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
+
     def source_mask(self, state):
         """Tells which tokens of the source are real.
 
