@@ -106,6 +106,9 @@ def _decoding(task, tokenizer):
         stated.setdefault("eos_token_id", _decoder_end(tokenizer))
         stated.setdefault("pad_token_id", tokenizer.pad_token_id)
         stated.setdefault("decoder_start_token_id", _decoder_start(tokenizer))
+    if isinstance(tokenizer, keras_hub.models.BartTokenizer):
+        # Here <s> always comes second.
+        stated["forced_bos_token_id"] = tokenizer.start_token_id
     missing = [name for name in _TOKEN_IDS if name not in stated]
     if missing:
         raise ValueError(

@@ -9,9 +9,12 @@ from hf_references import greedy, make_reference
 from translation_files import SOURCE, write_m2m100_files
 
 from kftune.decoding import BeamSearch
-from kftune.models import TransformerSeq2SeqLM
+from kftune.models import TransformerSeq2SeqLM, save_to_hugging_face
 
-pytestmark = pytest.mark.backend
+pytestmark = [
+    pytest.mark.backend,
+    pytest.mark.filterwarnings("error:Expected forced_bos_token_id"),
+]
 
 # Without spaces at the end, of which NLLB's fast tokenizer makes a token.
 SHORT = [text[:24].rstrip() for text in SOURCE]
@@ -130,6 +133,19 @@ def test_a_given_beginning_is_no_part_of_the_length(bart, quick):
         output_scores=True,
     )
     assert score == pytest.approx(theirs.sequences_scores.item(), abs=1e-3)
+
+
+def test_a_start_that_transformers_does_not_force_is_told(bart, tmp_path):
+    folder, model, _ = bart
+    task = TransformerSeq2SeqLM.from_preset(folder)  # without a warning
+    model.generation_config.forced_bos_token_id = None
+    model.config.forced_bos_token_id = None
+    model.save_pretrained(folder)
+    with pytest.warns(UserWarning, match="Expected forced_bos_token_id=0.*None"):
+        task = TransformerSeq2SeqLM.from_preset(folder)
+    save_to_hugging_face(task, tmp_path / "out")
+    written = transformers.GenerationConfig.from_pretrained(tmp_path / "out")
+    assert written.forced_bos_token_id == 0
 
 
 def test_bart_summarises_as_in_transformers(bart, quick):
