@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import keras_hub
 
 from kftune.models.bert.exact_gelu_bert_backbone import ExactGeluBertBackbone
@@ -67,6 +68,8 @@ _EMBEDDINGS = {
 def read_bert_backbone(folder, *, load_weights=True, dtype=None):
     """Reads a BERT backbone with the activation it was trained with.
 
+    A pooler that the checkpoint lacks is zeros; `TextClassifier` uses none.
+
     Args:
         folder: `Path` with `config.json` and safetensors or `pytorch_model.bin`.
         load_weights: `bool`. False gives random weights.
@@ -92,6 +95,9 @@ def read_bert_backbone(folder, *, load_weights=True, dtype=None):
         dtype=dtype,
     )
     if load_weights:
+        # Models that were only pretrained by masking have none.
+        for weight in backbone.pooled_dense.weights:
+            weight.assign(keras.ops.zeros_like(weight))
         load_tensors(bert_table(backbone), folder)
     return backbone
 
@@ -120,7 +126,10 @@ def bert_table(backbone):
     for index, block in enumerate(backbone.transformer_layers):
         for make_rows in _BLOCK:
             rows += make_rows(f"{_PREFIX}encoder.layer.{index}.", block)
-    rows += dense_rows("pooler.dense", "pooled_dense")(_PREFIX, backbone)
+    rows += [
+        dataclasses.replace(row, optional=True)
+        for row in dense_rows("pooler.dense", "pooled_dense")(_PREFIX, backbone)
+    ]
     return TensorTable(rows, _PREFIX, ignored=_IGNORED)
 
 
