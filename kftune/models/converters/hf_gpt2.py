@@ -1,5 +1,7 @@
 """Reads Hugging Face folders with a GPT-2, with or without a classification head."""
 
+import warnings
+
 import keras_hub
 
 from kftune.models.converters.hf_byte_pairs import read_byte_pairs
@@ -27,6 +29,7 @@ _SETTINGS = {
     "n_positions": "max_sequence_length",
     "resid_pdrop": "dropout",
 }
+_DROPOUTS = ("resid_pdrop", "attn_pdrop", "embd_pdrop")
 _COMPUTED_HERE = {
     "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
     "layer_norm_epsilon": (1e-5,),
@@ -74,6 +77,7 @@ def read_gpt2_backbone(folder, *, load_weights=True, dtype=None):
     """
     config = read_json(folder, "config.json")
     check_settings(config, _COMPUTED_HERE, folder)
+    _tell_of_one_dropout(config, folder)
     backbone = GPT2Backbone(
         **{ours: config[theirs] for theirs, ours in _SETTINGS.items()},
         intermediate_dim=config.get("n_inner") or 4 * config["n_embd"],
@@ -193,6 +197,18 @@ def load_gpt2_head(head, folder):
     with safetensors_folder(folder) as readable:
         kernel = read_tensor(readable, _HEAD).T  # (D, C)
     head.output_dense.kernel.assign(kernel.astype("float32"))
+
+
+def _tell_of_one_dropout(config, folder):
+    rates = {name: config[name] for name in _DROPOUTS if name in config}
+    if len(set(rates.values())) > 1:
+        warnings.warn(
+            f"Expected one rate of dropout for all of a GPT-2. Received in {folder}: "
+            f"{', '.join(f'{name}={rate}' for name, rate in rates.items())}. Here "
+            f"resid_pdrop={config['resid_pdrop']} is that of attention and embeddings, "
+            "too; it matters only in training.",
+            stacklevel=3,
+        )
 
 
 def _ends(folder, vocabulary, added):
