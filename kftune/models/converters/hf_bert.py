@@ -6,11 +6,8 @@ import keras
 import keras_hub
 
 from kftune.models.bert.exact_gelu_bert_backbone import ExactGeluBertBackbone
-from kftune.models.converters.hf_files import (
-    check_settings,
-    read_json,
-    read_json_if_there,
-)
+from kftune.models.converters.hf_cutting import bert_options
+from kftune.models.converters.hf_files import check_settings, read_json
 from kftune.models.converters.tensor_row import TensorRow, dense_rows, norm_rows
 from kftune.models.converters.tensor_table import TensorTable, load_tensors
 
@@ -146,17 +143,12 @@ def read_bert_tokenizer(folder, cls=keras_hub.models.BertTokenizer):
 
     Raises:
         FileNotFoundError: if there is neither file.
+        ValueError: if texts are cut otherwise than here; lists what differs.
     """
-    config = read_json_if_there(folder, "tokenizer_config.json")
-    lowercase = config.get("do_lower_case", True)
-    strip_accents = config.get("strip_accents")
+    options = bert_options(folder)
     if (folder / "vocab.txt").is_file():
         vocabulary = str(folder / "vocab.txt")
     else:
         ids = read_json(folder, "tokenizer.json")["model"]["vocab"]
         vocabulary = sorted(ids, key=ids.get)
-    return cls(
-        vocabulary,
-        lowercase=lowercase,
-        strip_accents=lowercase if strip_accents is None else strip_accents,
-    )
+    return cls(vocabulary, **options)

@@ -5,6 +5,7 @@ import warnings
 import keras_hub
 
 from kftune.models.converters.hf_byte_pairs import read_byte_pairs
+from kftune.models.converters.hf_cutting import byte_level_options
 from kftune.models.converters.hf_files import (
     check_settings,
     read_json,
@@ -144,14 +145,16 @@ def read_gpt2_tokenizer(folder):
 
     Raises:
         FileNotFoundError: if there is neither.
-        ValueError: if `tokenizer.json` holds no byte-pair vocabulary.
+        ValueError: if `tokenizer.json` holds no byte-pair vocabulary, or cuts texts
+            otherwise than GPT-2 does.
     """
+    options = byte_level_options(folder)
     vocabulary, merges, added = read_byte_pairs(folder)
     end, stops = _ends(folder, vocabulary, added)
     whole = sorted({end, *added, *({_END} & vocabulary.keys())})
     if end == _END and stops == [vocabulary.get(_END)]:
         return keras_hub.models.GPT2Tokenizer(
-            vocabulary, merges, unsplittable_tokens=whole
+            vocabulary, merges, unsplittable_tokens=whole, **options
         )
     return OwnEndsGPT2Tokenizer(
         vocabulary,
@@ -160,6 +163,7 @@ def read_gpt2_tokenizer(folder):
         end_token=end,
         stop_token_ids=stops,
         unsplittable_tokens=whole,
+        **options,
     )
 
 
