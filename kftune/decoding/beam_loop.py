@@ -57,7 +57,7 @@ class BeamLoop:
             if row_lengths is None
             else ops.cast(row_lengths, "int32")[:, None]
         )
-        self.prompt_lengths = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
+        self.prompt_lengths = model.prompt_lengths(mask)
         self.divisors = length_divisors(
             self.longest, settings.length_penalty, settings.wu_length_penalty
         )

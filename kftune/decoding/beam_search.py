@@ -33,7 +33,9 @@ class BeamSearch(keras_hub.samplers.Sampler):
     finished; the best W that do not end go on. The score of a finished beam is the sum
     of the log-probabilities of its generated tokens, end included, divided by their
     number to the power of `length_penalty`. Rows at `max_length` count as finished.
-    Prompts are free: they add nothing to scores or lengths.
+    Prompts are free: they add nothing to scores or lengths. As in transformers, the
+    `<s>` of BART and the language of M2M100 and NLLB are no prompt: they are generated,
+    with probability 1.
 
     A row does not depend on the other rows of its batch. If two candidates have the
     same score, or differ by no more than the rounding of float32, either may win.

@@ -12,7 +12,7 @@ from kftune.export.graph_rows import (
     with_first,
 )
 from kftune.export.row_sampler import RowSampler, row_sampler_settings
-from kftune.models.n_best import best_of
+from kftune.models.n_best import best_of, own_stop_token_ids
 from kftune.models.prompts import PROMPT
 
 _OPTIONS = {
@@ -167,7 +167,7 @@ class CausalLMSignatures:
         return {"completion": valid_utf8(texts)}
 
     def _step(self, inputs):
-        stops = [self._task.preprocessor.tokenizer.end_token_id]
+        stops = own_stop_token_ids(self._task)
 
         def step(inputs):
             return self._task.generate_step(inputs, stops)

@@ -18,6 +18,7 @@ from kftune.export.hand_off import (
 from kftune.export.sample_answers import SAMPLES
 from kftune.files import write_aside
 from kftune.models import GPT2CausalLM, TransformerSeq2SeqLM, save_to_hugging_face
+from kftune.models.n_best import own_stop_token_ids
 from kftune.models.transformer.side_ends import side_ends
 from kftune.models.transformer.target_language import into_language
 
@@ -87,7 +88,8 @@ def _translations(task, folder, code):
     with into_language(preprocessor, list(SAMPLES), code) as told:
         inputs = preprocessor.generate_preprocess(told, decoder_sequence_length=length)
         sources = preprocessor.tokenize_rows(told, "source")
-    ours = greedy_rows(task, inputs, preprocessor.stop_token_ids)
+    stops = own_stop_token_ids(task)
+    ours = greedy_rows(task, inputs, stops)
     pieces, target = (_vocabulary(folder, side) for side in ("source", "target"))
     (_, *starts), _ = side_ends(preprocessor.tokenizer, "target")
     prefix = [target[token_id] for token_id in starts]
@@ -98,6 +100,7 @@ def _translations(task, folder, code):
         target_prefix=[prefix] * len(sources),
         beam_size=1,
         max_decoding_length=length - 1,
+        end_token=stops,
         return_end_token=True,
     )
     ids = {token: token_id for token_id, token in enumerate(target)}
@@ -123,7 +126,7 @@ def _compare_completions(task, folder):
     token_ids = np.zeros(mask.shape, "int32")
     token_ids[mask] = np.concatenate(prompts)
     inputs = {"token_ids": token_ids, "padding_mask": mask}
-    stops = [tokenizer.end_token_id]
+    stops = own_stop_token_ids(task)
     ours = greedy_rows(task, inputs, stops)
     generator = ctranslate2.Generator(str(folder), compute_type="float32")
     wrong = []

@@ -11,7 +11,7 @@ from kftune.export.graph_rows import (
     valid_utf8,
 )
 from kftune.export.row_sampler import row_sampler_settings
-from kftune.models.n_best import SCORES, gives_scores
+from kftune.models.n_best import SCORES, gives_scores, own_stop_token_ids
 from kftune.models.prompts import PROMPT, ROW_LENGTHS
 from kftune.models.transformer.side_ends import side_ends
 from kftune.models.transformer.target_language import into_language
@@ -199,7 +199,8 @@ class Seq2SeqSignatures:
     def _generated(self, rows, max_length=None):
         """What the task's sampler finds; `(B, n, T)`, n is 1 without a search."""
         preprocessor = self._task.preprocessor
-        starts, stops = side_ends(preprocessor.tokenizer, "target")
+        starts, _ = side_ends(preprocessor.tokenizer, "target")
+        stops = own_stop_token_ids(self._task)
         inputs = {**rows, PROMPT: rows[_IDS][:, : len(starts)]}
         if max_length is not None:
             longest = preprocessor.decoder_sequence_length

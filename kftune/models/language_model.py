@@ -11,6 +11,7 @@ from kftune.models.n_best import (
     check_n_best,
     gives_scores,
     n_best,
+    own_stop_token_ids,
 )
 from kftune.models.next_token import STATE, next_token
 from kftune.models.prompts import PROMPT, ROW_LENGTHS, with_prompt
@@ -104,6 +105,8 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
                 that the sampler can give.
             TypeError: if the sampler gives no scores.
         """
+        if isinstance(stop_token_ids, str) and self.preprocessor is not None:
+            stop_token_ids = own_stop_token_ids(self)
         stop_token_ids = as_stop_token_ids(stop_token_ids)
         # KerasHub writes into it.
         inputs = dict(inputs) if isinstance(inputs, dict) else inputs
@@ -247,6 +250,17 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
             State that `decode_step` takes with a `beam_mask`.
         """
         return beam_cache(state, num_beams)
+
+    def prompt_lengths(self, mask):
+        """Counts the tokens that are no part of the length of what a search finds.
+
+        Args:
+            mask: `bool` tensor `(B, T)`, True for the tokens of the prompts.
+
+        Returns:
+            `int32` tensor `(B, 1)`.
+        """
+        return ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
 
     def source_mask(self, state):
         """Tells which tokens of the source are real.

@@ -109,13 +109,13 @@ def as_stop_token_ids(stop_token_ids):
 
 
 def own_stop_token_ids(task):
-    """Gives the tokens that end a text.
+    """Gives the tokens that end a text, those of the decoding settings among them.
 
     Args:
         task: `LanguageModel`.
 
     Returns:
-        List of `int`.
+        List of `int`, none twice.
 
     Raises:
         ValueError: if the task has no preprocessor, which would know them.
@@ -125,8 +125,19 @@ def own_stop_token_ids(task):
             'Expected a preprocessor for stop_token_ids="auto". Received: a task '
             "without one; pass the ids of the tokens that end a text, or None"
         )
-    own = getattr(task.preprocessor, "stop_token_ids", None)
-    return own or [task.preprocessor.tokenizer.end_token_id]
+    tokenizer = task.preprocessor.tokenizer
+    known = (getattr(x, "stop_token_ids", None) for x in (task.preprocessor, tokenizer))
+    own = list(next(filter(None, known), [tokenizer.end_token_id]))
+    settings = getattr(task, "decoding_settings", None)
+    further = getattr(settings, "eos_token_id", None)
+    return list(dict.fromkeys([*own, *_listed(further)]))
+
+
+def _listed(token_ids):
+    """A list of ids, one or `None`, as a list."""
+    if token_ids is None:
+        return []
+    return token_ids if isinstance(token_ids, list | tuple) else [token_ids]
 
 
 def _several(batch):

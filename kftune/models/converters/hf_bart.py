@@ -4,6 +4,7 @@ import keras_hub
 
 from kftune.models.converters.encoder_decoder_format import EncoderDecoderFormat
 from kftune.models.converters.hf_byte_pairs import read_byte_pairs
+from kftune.models.converters.hf_cutting import byte_level_options
 from kftune.models.converters.hf_files import read_json
 
 BART = EncoderDecoderFormat(
@@ -42,8 +43,8 @@ def read_bart_tokenizer(folder):
 
     Raises:
         FileNotFoundError: if there is neither.
-        ValueError: if `tokenizer.json` holds no byte-pair vocabulary, or if targets
-            start with another token than in BART.
+        ValueError: if `tokenizer.json` holds no byte-pair vocabulary, or cuts texts
+            otherwise than BART does, or if targets start with another token.
     """
     config = read_json(folder, "config.json")
     rows = config["vocab_size"]
@@ -51,7 +52,7 @@ def read_bart_tokenizer(folder):
     special = [t for t in _NEVER_CUT if vocabulary.get(t, rows) < rows]
     never_cut = list(dict.fromkeys([*special, *added]))
     tokenizer = keras_hub.models.BartTokenizer(
-        vocabulary, merges, unsplittable_tokens=never_cut
+        vocabulary, merges, unsplittable_tokens=never_cut, **byte_level_options(folder)
     )
     end = tokenizer.end_token_id
     start = config.get("decoder_start_token_id", end)

@@ -2,14 +2,12 @@
 
 import dataclasses
 
+import keras
 import keras_hub
 
 from kftune.models.bert.exact_gelu_bert_backbone import ExactGeluBertBackbone
-from kftune.models.converters.hf_files import (
-    check_settings,
-    read_json,
-    read_json_if_there,
-)
+from kftune.models.converters.hf_cutting import bert_options
+from kftune.models.converters.hf_files import check_settings, read_json
 from kftune.models.converters.tensor_row import TensorRow, dense_rows, norm_rows
 from kftune.models.converters.tensor_table import TensorTable, load_tensors
 
@@ -67,6 +65,8 @@ _EMBEDDINGS = {
 def read_bert_backbone(folder, *, load_weights=True, dtype=None):
     """Reads a BERT backbone with the activation it was trained with.
 
+    A pooler that the checkpoint lacks is zeros; `TextClassifier` uses none.
+
     Args:
         folder: `Path` with `config.json` and safetensors or `pytorch_model.bin`.
         load_weights: `bool`. False gives random weights.
@@ -92,6 +92,9 @@ def read_bert_backbone(folder, *, load_weights=True, dtype=None):
         dtype=dtype,
     )
     if load_weights:
+        # Models that were only pretrained by masking have none.
+        for weight in backbone.pooled_dense.weights:
+            weight.assign(keras.ops.zeros_like(weight))
         load_tensors(bert_table(backbone), folder)
     return backbone
 
@@ -120,7 +123,10 @@ def bert_table(backbone):
     for index, block in enumerate(backbone.transformer_layers):
         for make_rows in _BLOCK:
             rows += make_rows(f"{_PREFIX}encoder.layer.{index}.", block)
-    rows += dense_rows("pooler.dense", "pooled_dense")(_PREFIX, backbone)
+    rows += [
+        dataclasses.replace(row, optional=True)
+        for row in dense_rows("pooler.dense", "pooled_dense")(_PREFIX, backbone)
+    ]
     return TensorTable(rows, _PREFIX, ignored=_IGNORED)
 
 
@@ -137,17 +143,12 @@ def read_bert_tokenizer(folder, cls=keras_hub.models.BertTokenizer):
 
     Raises:
         FileNotFoundError: if there is neither file.
+        ValueError: if texts are cut otherwise than here; lists what differs.
     """
-    config = read_json_if_there(folder, "tokenizer_config.json")
-    lowercase = config.get("do_lower_case", True)
-    strip_accents = config.get("strip_accents")
+    options = bert_options(folder)
     if (folder / "vocab.txt").is_file():
         vocabulary = str(folder / "vocab.txt")
     else:
         ids = read_json(folder, "tokenizer.json")["model"]["vocab"]
         vocabulary = sorted(ids, key=ids.get)
-    return cls(
-        vocabulary,
-        lowercase=lowercase,
-        strip_accents=lowercase if strip_accents is None else strip_accents,
-    )
+    return cls(vocabulary, **options)

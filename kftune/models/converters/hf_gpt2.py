@@ -1,18 +1,24 @@
 """Reads Hugging Face folders with a GPT-2, with or without a classification head."""
 
+import warnings
+
 import keras_hub
 
 from kftune.models.converters.hf_byte_pairs import read_byte_pairs
+from kftune.models.converters.hf_cutting import byte_level_options
 from kftune.models.converters.hf_files import (
     check_settings,
     read_json,
+    read_json_if_there,
     read_tensor,
     safetensors_folder,
     tensor_shapes,
 )
 from kftune.models.converters.tensor_row import TensorRow, dense_rows, norm_rows
 from kftune.models.converters.tensor_table import TensorTable, load_tensors
+from kftune.models.decoding_settings import DecodingSettings
 from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
+from kftune.models.gpt2.own_ends_gpt2_tokenizer import OwnEndsGPT2Tokenizer
 
 _END = "<|endoftext|>"
 _HEAD = "score.weight"
@@ -24,6 +30,7 @@ _SETTINGS = {
     "n_positions": "max_sequence_length",
     "resid_pdrop": "dropout",
 }
+_DROPOUTS = ("resid_pdrop", "attn_pdrop", "embd_pdrop")
 _COMPUTED_HERE = {
     "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
     "layer_norm_epsilon": (1e-5,),
@@ -71,6 +78,7 @@ def read_gpt2_backbone(folder, *, load_weights=True, dtype=None):
     """
     config = read_json(folder, "config.json")
     check_settings(config, _COMPUTED_HERE, folder)
+    _tell_of_one_dropout(config, folder)
     backbone = GPT2Backbone(
         **{ours: config[theirs] for theirs, ours in _SETTINGS.items()},
         intermediate_dim=config.get("n_inner") or 4 * config["n_embd"],
@@ -131,15 +139,31 @@ def read_gpt2_tokenizer(folder):
         folder: `Path` with `vocab.json` and `merges.txt`, or with `tokenizer.json`.
 
     Returns:
-        `keras_hub.models.GPT2Tokenizer`.
+        `keras_hub.models.GPT2Tokenizer`; an `OwnEndsGPT2Tokenizer` where
+        `generation_config.json` or `config.json` name other ends than
+        `<|endoftext|>`.
 
     Raises:
         FileNotFoundError: if there is neither.
-        ValueError: if `tokenizer.json` holds no byte-pair vocabulary.
+        ValueError: if `tokenizer.json` holds no byte-pair vocabulary, or cuts texts
+            otherwise than GPT-2 does.
     """
+    options = byte_level_options(folder)
     vocabulary, merges, added = read_byte_pairs(folder)
-    return keras_hub.models.GPT2Tokenizer(
-        vocabulary, merges, unsplittable_tokens=sorted({_END, *added})
+    end, stops = _ends(folder, vocabulary, added)
+    whole = sorted({end, *added, *({_END} & vocabulary.keys())})
+    if end == _END and stops == [vocabulary.get(_END)]:
+        return keras_hub.models.GPT2Tokenizer(
+            vocabulary, merges, unsplittable_tokens=whole, **options
+        )
+    return OwnEndsGPT2Tokenizer(
+        vocabulary,
+        merges,
+        start_token=_END if _END in vocabulary else end,
+        end_token=end,
+        stop_token_ids=stops,
+        unsplittable_tokens=whole,
+        **options,
     )
 
 
@@ -177,6 +201,49 @@ def load_gpt2_head(head, folder):
     with safetensors_folder(folder) as readable:
         kernel = read_tensor(readable, _HEAD).T  # (D, C)
     head.output_dense.kernel.assign(kernel.astype("float32"))
+
+
+def _tell_of_one_dropout(config, folder):
+    rates = {name: config[name] for name in _DROPOUTS if name in config}
+    if len(set(rates.values())) > 1:
+        warnings.warn(
+            f"Expected one rate of dropout for all of a GPT-2. Received in {folder}: "
+            f"{', '.join(f'{name}={rate}' for name, rate in rates.items())}. Here "
+            f"resid_pdrop={config['resid_pdrop']} is that of attention and embeddings, "
+            "too; it matters only in training.",
+            stacklevel=3,
+        )
+
+
+def _ends(folder, vocabulary, added):
+    """The token that ends a text that is learnt, and all ids that stop `generate`.
+
+    Ends of the settings that are ordinary words stop, but are not learnt: texts would
+    lose them.
+    """
+    files = ("generation_config.json", "config.json")
+    configs = (read_json_if_there(folder, name) for name in files)
+    stops = DecodingSettings.first_stated(*configs).eos_token_id
+    tokens = {token_id: token for token, token_id in vocabulary.items()}
+    stops = stops if isinstance(stops, list) else [stops]
+    stops = [token_id for token_id in stops if token_id in tokens]
+    named = _named_end(folder)
+    whole = [tokens[i] for i in stops if tokens[i] in {_END, named, *added}]
+    if named in whole or (not whole and _END not in vocabulary):
+        end = named
+    else:
+        end = next(iter(whole), _END)
+    own = [vocabulary[end]] if end in vocabulary else []
+    return end, list(dict.fromkeys([*stops, *own]))
+
+
+def _named_end(folder):
+    """The `eos_token` of a tokenizer's settings, or `<|endoftext|>`."""
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        token = read_json_if_there(folder, name).get("eos_token")
+        if token:
+            return token["content"] if isinstance(token, dict) else token
+    return _END
 
 
 def _label_names(config, num_classes):

@@ -50,7 +50,7 @@ def _(tokenizer: keras_hub.models.GPT2Tokenizer, folder):
         folder,
         tokenizer_class="GPT2Tokenizer",
         add_prefix_space=tokenizer.add_prefix_space,
-        bos_token=end,
+        bos_token=tokenizer.start_token,
         eos_token=end,
         unk_token=end,
     )

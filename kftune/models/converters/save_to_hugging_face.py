@@ -13,6 +13,7 @@ from kftune.models.converters.hf_tokenizer_files import write_tokenizer
 from kftune.models.converters.tensor_table import save_tensors
 from kftune.models.decoding_settings import DecodingSettings
 from kftune.models.gpt2.gpt2_backbone import GPT2Backbone
+from kftune.models.n_best import own_stop_token_ids
 from kftune.models.tokenizers.translation_tokenizer import TranslationTokenizer
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
 
@@ -99,15 +100,15 @@ def _decoding(task, tokenizer):
     if longest := next(filter(None, lengths), None):
         # transformers would stop after 20 tokens.
         stated.setdefault("max_length", longest)
+    if not isinstance(task.backbone, TransformerBackbone):
+        return {**_gpt2_ids(task, tokenizer), **stated}
     if tokenizer is not None:
         stated.setdefault("eos_token_id", _decoder_end(tokenizer))
-    if not isinstance(task.backbone, TransformerBackbone):
-        # transformers would take the ids of the GPT-2 that OpenAI published.
-        end = stated.setdefault("eos_token_id", None)
-        return {"bos_token_id": end, **stated}
-    if tokenizer is not None:
         stated.setdefault("pad_token_id", tokenizer.pad_token_id)
         stated.setdefault("decoder_start_token_id", _decoder_start(tokenizer))
+    if isinstance(tokenizer, keras_hub.models.BartTokenizer):
+        # Here <s> always comes second.
+        stated["forced_bos_token_id"] = tokenizer.start_token_id
     missing = [name for name in _TOKEN_IDS if name not in stated]
     if missing:
         raise ValueError(
@@ -116,6 +117,17 @@ def _decoding(task, tokenizer):
         )
     _check_padding(task.backbone, stated["pad_token_id"])
     return stated
+
+
+def _gpt2_ids(task, tokenizer):
+    """Start and ends; `None`, or transformers takes those of OpenAI's GPT-2."""
+    if tokenizer is None:
+        return {"bos_token_id": None, "eos_token_id": None}
+    ends = own_stop_token_ids(task)
+    return {
+        "bos_token_id": getattr(tokenizer, "start_token_id", ends[0]),
+        "eos_token_id": ends if len(ends) > 1 else ends[0],
+    }
 
 
 def _check_padding(backbone, pad_token_id):

@@ -26,7 +26,8 @@ class TensorRow:
             of all the names will do; all that are there must be equal.
         unused_rows: `int`, rows of the tensor before the first one that is used.
         as_row: `bool`. True for a vector that the file holds as `(1, n)`.
-        optional: `bool`. True: may be missing, the weight then keeps what it has.
+        optional: `bool`. True: may be missing, with all of its module; the weight then
+            keeps what it has.
 
     Example:
     ```python

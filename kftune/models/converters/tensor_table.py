@@ -124,9 +124,11 @@ class _File:
 
 def _wrong_rows(table, file):
     """What does not fit of the tensors that the model has."""
+    # An optional module is there as a whole or not at all.
+    begun = {_module(r) for r in table.rows if r.optional and file.present(table, r)}
     for row in table.rows:
         names = file.present(table, row)
-        if not names and not row.optional:
+        if not names and (not row.optional or _module(row) in begun):
             yield f"{row.name}: expected {row.shape}, received nothing"
         wrong = list(file.wrong_shapes(names, row.shape))
         yield from wrong or _different_copies(names, file)
@@ -135,6 +137,10 @@ def _wrong_rows(table, file):
         if name in file.shapes:
             wrong = list(file.wrong_shapes([name], computed.shape))
             yield from wrong or _wrong_numbers(name, computed, file)
+
+
+def _module(row):
+    return row.name.rpartition(".")[0]
 
 
 def _different_copies(names, file):

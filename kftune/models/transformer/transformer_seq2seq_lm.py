@@ -10,6 +10,7 @@ from kftune.models.language_model import LanguageModel
 from kftune.models.pretrained.preset_files import saved_config
 from kftune.models.pretrained.preset_folders import load_decoding_settings
 from kftune.models.pretrained.preset_language_model import PresetLanguageModel
+from kftune.models.transformer.side_ends import side_ends
 from kftune.models.transformer.target_language import into_language
 from kftune.models.transformer.transformer_backbone import TransformerBackbone
 from kftune.models.transformer.transformer_seq2seq_lm_preprocessor import (
@@ -138,9 +139,6 @@ class TransformerSeq2SeqLM(
             TypeError: if the sampler gives no scores.
         """
         with into_language(self.preprocessor, inputs, target_language) as told:
-            is_auto = isinstance(stop_token_ids, str)
-            if is_auto and self.preprocessor is not None:
-                stop_token_ids = self.preprocessor.stop_token_ids
             return super().generate(
                 told,
                 max_length,
@@ -165,6 +163,18 @@ class TransformerSeq2SeqLM(
         """Makes room for the tokens of W beams a row; they share the source."""
         cache, projected, mask = state
         return super().start_beams(cache, num_beams), projected, mask
+
+    def prompt_lengths(self, mask):
+        """See `LanguageModel`; a start that is forced on the model is found by it.
+
+        For transformers the `<s>` of BART and the language of M2M100 are generated,
+        with probability 1, unless they come with a beginning of the target.
+        """
+        lengths = super().prompt_lengths(mask)
+        if self.preprocessor is None:
+            return lengths
+        starts, _ = side_ends(self.preprocessor.tokenizer, "target")
+        return ops.where(lengths == len(starts), 1, lengths)
 
     def source_mask(self, state):
         """See `LanguageModel`."""

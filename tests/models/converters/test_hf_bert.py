@@ -99,3 +99,22 @@ def test_one_error_lists_all_that_does_not_fit(model, tmp_path):
         "bert.encoder.layer.2.output.dense.bias: expected no such tensor",
         "bert.pooler.dense.bias: expected (8,), received nothing",
     ]
+
+
+def test_a_checkpoint_without_a_pooler_has_one_of_zeros(model, tmp_path):
+    folder = tmp_path / "masked"
+    masked = transformers.BertForMaskedLM(model.config).eval()
+    masked.bert.load_state_dict(model.bert.state_dict(), strict=False)
+    masked.save_pretrained(folder)
+    backbone = read_bert_backbone(folder)
+    found = backbone({"token_ids": IDS, "segment_ids": SEGMENTS, "padding_mask": MASK})
+    with torch.no_grad():
+        states = masked.bert(
+            torch.tensor(IDS),
+            attention_mask=torch.tensor(MASK),
+            token_type_ids=torch.tensor(SEGMENTS),
+        ).last_hidden_state.numpy()
+    real = MASK.astype(bool)
+    ours = ops.convert_to_numpy(found["sequence_output"])
+    np.testing.assert_allclose(ours[real], states[real], atol=1e-5)
+    assert not ops.convert_to_numpy(found["pooled_output"]).any()

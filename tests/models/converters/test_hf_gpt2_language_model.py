@@ -1,3 +1,5 @@
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -95,3 +97,14 @@ def test_gpt2_at_full_size(folder, quick):
     backbone = read_gpt2_backbone(folder)
     assert_same_logits(backbone, model)
     assert_same_loss_and_gradients(backbone, model, quick)
+
+
+def test_rates_of_dropout_that_differ_are_told(folder):
+    make_gpt2(resid_pdrop=0.3, attn_pdrop=0.1, embd_pdrop=0.0).save_pretrained(folder)
+    told = "resid_pdrop=0.3, attn_pdrop=0.1, embd_pdrop=0.0"
+    with pytest.warns(UserWarning, match=told):
+        assert read_gpt2_backbone(folder).dropout == 0.3
+    make_gpt2(resid_pdrop=0.2, attn_pdrop=0.2, embd_pdrop=0.2).save_pretrained(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        read_gpt2_backbone(folder)
