@@ -9,6 +9,7 @@ from kftune.training.first_step_time import FirstStepTime
 from kftune.training.fit_checks import CheckMonitor, check_fit, warn_of_unknown_steps
 from kftune.training.run_checkpoint import RunCheckpoint
 from kftune.training.run_folder import AVERAGES, BEST_WEIGHTS, CHECKPOINTS
+from kftune.training.scalar_logs import ScalarLogs
 from kftune.training.standard_callbacks import standard_callbacks
 from kftune.training.stop_on_divergence import StopOnDivergence
 from kftune.training.trial_callback import TrialCallback
@@ -34,7 +35,9 @@ def fit_run(
     One whose training was done when it was killed trains nothing. A warning tells if
     the model has taken steps that no checkpoint knows of, as after an interrupt in the
     first epoch: the run then starts from half-trained weights.
-    Within a trial of `search` it reports each epoch, see `TrialCallback`.
+    Within a trial of `search` it reports each epoch, see `TrialCallback`. A metric of
+    several numbers, `F1Score(average=None)`, is logged as `f1_score_0`, `f1_score_1`,
+    ..., each of which can be monitored.
 
     Args:
         model: compiled `keras.Model`.
@@ -79,7 +82,7 @@ def fit_run(
         best = averages[0].path
     first_step = FirstStepTime()
     standard = standard_callbacks(folder, monitor, mode, patience)
-    first = [DataPosition(train), first_step]
+    first = [ScalarLogs(), DataPosition(train), first_step]
     if not callbacks:  # they may log what is monitored
         first.append(CheckMonitor(monitor))
     kept = [StopOnDivergence(train), *callbacks, TrialCallback(), *averages, *standard]
