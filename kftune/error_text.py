@@ -1,5 +1,7 @@
 """Pieces of error messages."""
 
+import difflib
+
 
 def first_few(values, most=5, show=repr):
     """Shows the first few of many values, and how many there are.
@@ -21,6 +23,26 @@ def first_few(values, most=5, show=repr):
     if len(values) > most:
         return f"{shown}, … ({len(values)} in all)"
     return shown or "none"
+
+
+def did_you_mean(name, names):
+    """Asks for the name that was meant.
+
+    Args:
+        name: `str` that is none of the names.
+        names: iterable of `str`.
+
+    Returns:
+        `str`, a question with a space before it; empty if none is near.
+
+    Example:
+    ```python
+    did_you_mean("val_acc", ["val_loss", "val_accuracy"])
+    # " Did you mean 'val_accuracy'?"
+    ```
+    """
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def shortened(value, most=80):

@@ -4,23 +4,33 @@ import warnings
 
 import keras
 
+from kftune.error_text import did_you_mean
+from kftune.training.scalar_logs import scalar_logs
+from kftune.training.score_callback import ScoreCallback
+from kftune.training.tokens_per_second import TokensPerSecond
 from kftune.tuning.optimizer_state import optimizer_parts
+from kftune.tuning.recompile import check_compiled
 
 
-def check_fit(model, validation, monitor, callbacks):
+def check_fit(model, train, validation, monitor, callbacks):
     """Checks what `fit_run` gets.
 
     Args:
         model: compiled `keras.Model`.
+        train: its training data.
         validation: its validation data, or `None`.
         monitor: str, the log entry that tells the best epoch.
         callbacks: those of the caller.
 
     Raises:
-        ValueError: if `monitor` needs validation data and there are none, if
-            `ReduceLROnPlateau` is to lower the rate of a schedule, or if the optimizer
-            keeps averages, which the best epoch's weights would replace.
+        TypeError: if the training data are no `kftune.data.LengthBucketed` or sibling.
+        ValueError: if the model is not compiled, if `monitor` needs validation data and
+            there are none, if `ReduceLROnPlateau` is to lower the rate of a schedule,
+            or if the optimizer keeps averages, which the best epoch's weights would
+            replace.
     """
+    check_compiled(model)
+    _check_train(train)
     if validation is None and monitor.startswith("val_"):
         raise ValueError(
             f"Expected validation data, for monitor={monitor!r}. Received: None. Pass "
@@ -59,7 +69,7 @@ def warn_of_unknown_steps(model, checkpoint):
 class CheckMonitor(keras.callbacks.Callback):
     """Ends a training after its first step if nothing logs what is monitored.
 
-    For `fit` without callbacks that put entries of their own into the logs.
+    For `fit` without callbacks that `may_log` entries of their own.
 
     Args:
         monitor: str, a metric's name, after `"val_"` or not.
@@ -81,12 +91,42 @@ class CheckMonitor(keras.callbacks.Callback):
         if not (self._waits and logs):
             return
         self._waits = False
-        if self.monitor.removeprefix("val_") not in logs:
+        names = sorted(scalar_logs(logs))
+        if self.monitor.removeprefix("val_") not in names:
+            near = did_you_mean(self.monitor, [*names, *(f"val_{n}" for n in names)])
             raise ValueError(
-                f"Expected a monitor among {sorted(logs)}, after 'val_' or not. "
-                f"Received: {self.monitor!r}. For language models and several heads: "
+                f"Expected a monitor among {names}, after 'val_' or not. Received: "
+                f"{self.monitor!r}.{near} For language models and several heads: "
                 "monitor='val_loss', mode='min'."
             )
+
+
+def may_log(callback):
+    """Tells whether a callback may put entries of its own into the logs of an epoch.
+
+    Args:
+        callback: `keras.callbacks.Callback`.
+
+    Returns:
+        bool: `True` for a `ScoreCallback` and for code of the user's, whatever it does
+        when an epoch ends.
+    """
+    if isinstance(callback, ScoreCallback | TokensPerSecond):
+        return True
+    # Not of the class: `LambdaCallback` has a function instead of a method.
+    module = getattr(callback.on_epoch_end, "__module__", None) or ""
+    return module.split(".")[0] not in ("keras", "kftune")
+
+
+def _check_train(train):
+    """Raises unless a run can tell the data the epoch and what was trained."""
+    if not (hasattr(train, "begin_epoch") and hasattr(train, "mark_trained")):
+        raise TypeError(
+            "Expected train to be a kftune.data.LengthBucketed or a sibling (with "
+            "begin_epoch and mark_trained), such as kftune.training.split_batches and "
+            f"text_batches make. Received: {type(train).__name__}. For other data, use "
+            "fit with kftune.training.RunCheckpoint."
+        )
 
 
 def _check_plateau(model, callbacks):

@@ -6,9 +6,15 @@ from kftune.training.best_weights import load_best_weights
 from kftune.training.checkpoint_average import CheckpointAverage
 from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
-from kftune.training.fit_checks import CheckMonitor, check_fit, warn_of_unknown_steps
+from kftune.training.fit_checks import (
+    CheckMonitor,
+    check_fit,
+    may_log,
+    warn_of_unknown_steps,
+)
 from kftune.training.run_checkpoint import RunCheckpoint
 from kftune.training.run_folder import AVERAGES, BEST_WEIGHTS, CHECKPOINTS
+from kftune.training.scalar_logs import ScalarLogs
 from kftune.training.standard_callbacks import standard_callbacks
 from kftune.training.stop_on_divergence import StopOnDivergence
 from kftune.training.trial_callback import TrialCallback
@@ -34,7 +40,9 @@ def fit_run(
     One whose training was done when it was killed trains nothing. A warning tells if
     the model has taken steps that no checkpoint knows of, as after an interrupt in the
     first epoch: the run then starts from half-trained weights.
-    Within a trial of `search` it reports each epoch, see `TrialCallback`.
+    Within a trial of `search` it reports each epoch, see `TrialCallback`. A metric of
+    several numbers, `F1Score(average=None)`, is logged as `f1_score_0`, `f1_score_1`,
+    ..., each of which can be monitored.
 
     Args:
         model: compiled `keras.Model`.
@@ -63,7 +71,9 @@ def fit_run(
         FloatingPointError: If the training diverges, see `StopOnDivergence`.
         ValueError: If `mode` is neither `"min"` nor `"max"`, `averaged` less than 1, if
             `ReduceLROnPlateau` is to lower the rate of a schedule, or if the optimizer
-            keeps averages (`use_ema`). If nothing logs `monitor`.
+            keeps averages (`use_ema`). If nothing logs `monitor`, after the first step;
+            after the first epoch if callbacks may do so. If the model is not compiled.
+        TypeError: If `train` is of another kind.
 
     Example:
     ```python
@@ -71,7 +81,7 @@ def fit_run(
     history, seconds = fit_run(task, train, validation, "runs/a", epochs=3)
     ```
     """
-    check_fit(model, validation, monitor, callbacks)
+    check_fit(model, train, validation, monitor, callbacks)
     folder = Path(folder)
     best, averages = folder / BEST_WEIGHTS, []
     if averaged is not None:
@@ -79,8 +89,8 @@ def fit_run(
         best = averages[0].path
     first_step = FirstStepTime()
     standard = standard_callbacks(folder, monitor, mode, patience)
-    first = [DataPosition(train), first_step]
-    if not callbacks:  # they may log what is monitored
+    first = [ScalarLogs(), DataPosition(train), first_step]
+    if not any(map(may_log, callbacks)):
         first.append(CheckMonitor(monitor))
     kept = [StopOnDivergence(train), *callbacks, TrialCallback(), *averages, *standard]
     data = train if hasattr(train, "restore") else None

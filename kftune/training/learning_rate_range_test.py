@@ -9,9 +9,10 @@ import numpy as np
 
 from kftune.training.kept_state import kept_state
 from kftune.training.trial_batches import trial_batches
-from kftune.tuning.recompile import fresh_optimizer
+from kftune.tuning.recompile import fresh_optimizer, step_counts
 
 _DIVERGED = 4
+_MOST_SKIPPED = 64  # each halves the scale of the loss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,8 @@ def learning_rate_range_test(
     The range test of Smith 2017 (https://arxiv.org/abs/1506.01186), with a new
     optimizer of the settings that the task is compiled with. It ends early if a loss is
     not finite, or if the mean of the last tenth of the steps is above 4 times the
-    lowest such mean.
+    lowest such mean. Steps that `keras.optimizers.LossScaleOptimizer` skips, because
+    gradients overflow (`mixed_float16`), are left out; after 64 of them it ends, too.
 
     Afterwards all is as it was, also after an error: weights, the states of dropout's
     random generators and of metrics, the optimizer with its slots, steps and schedule,
@@ -88,11 +90,11 @@ def learning_rate_range_test(
     _check_numbers(lowest, highest, steps, batch_size)
     rising = _rising_optimizer(task, lowest, highest / lowest, steps)
     width = 2 * (steps // 20) + 1
-    batches = itertools.islice(trial_batches(task, data, batch_size), steps)
+    batches = trial_batches(task, data, batch_size)
     with kept_state(task):
         task.optimizer, task.train_function = rising, None
         task.steps_per_execution = 1
-        losses, diverged = _losses(task, batches, width)
+        losses, diverged = _losses(task, batches, steps, width)
     rates = lowest * (highest / lowest) ** (np.arange(len(losses)) / (steps - 1))
     smoothed = _smoothed(losses, width)
     return RangeTest(rates, losses, smoothed, _steepest(rates, smoothed), diverged)
@@ -131,27 +133,36 @@ def _rising_optimizer(task, lowest, growth, steps):
     return optimizer
 
 
-def _losses(task, batches, width):
-    """The loss of each step, and whether they diverged."""
+def _losses(task, batches, steps, width):
+    """The loss of each step that was taken, and whether they diverged."""
     losses, mean, lowest, loss, diverged = [], math.inf, math.inf, None, False
-    for x, y, sample_weight in batches:
+    taken = _steps_taken(task)
+    for x, y, sample_weight in itertools.islice(batches, steps + _MOST_SKIPPED):
         # The method of Keras itself: what comes here is tokenised.
         logs = keras.Model.train_on_batch(task, x, y, sample_weight, return_dict=True)
-        loss = float(logs["loss"])
+        loss, before, taken = float(logs["loss"]), taken, _steps_taken(task)
+        if math.isfinite(loss) and taken == before:
+            continue  # skipped: the rate did not rise
         if math.isfinite(loss):
             losses.append(loss)
         if len(losses) >= width:
             mean = np.mean(losses[-width:])
             lowest = min(lowest, mean)
         diverged = not (math.isfinite(loss) and mean <= _DIVERGED * lowest)
-        if diverged:
+        if diverged or len(losses) == steps:
             break
     if not losses:
         raise ValueError(
-            f"Expected a finite loss at the first step. Received: {loss}. Check the "
-            "data and the loss that the task is compiled with."
+            "Expected a finite loss at the first step, with finite gradients. "
+            f"Received: {loss}. Check the data and the loss that the task is compiled "
+            "with."
         )
-    return np.array(losses), diverged
+    return np.array(losses), diverged or len(losses) < steps
+
+
+def _steps_taken(task):
+    """A number that rises with each step but those that loss scaling skips."""
+    return sum(int(count) for count in step_counts(task.optimizer))
 
 
 def _smoothed(losses, width):

@@ -2,6 +2,8 @@
 
 import math
 
+from kftune.error_text import did_you_mean
+
 
 class MonitoredScore:
     """Reads a score out of the logs of an epoch, and says how good it is.
@@ -33,9 +35,11 @@ class MonitoredScore:
             ValueError: if the logs have no such entry.
         """
         if self.monitor not in (logs or {}):
+            names = sorted(logs or {})
             raise ValueError(
-                f"Expected {self.monitor!r} in the logs: let the callback that puts it "
-                f"there stand before this one. Received: {sorted(logs or {})}"
+                f"Expected a monitor among what is logged, {names}. Received: "
+                f"{self.monitor!r}.{did_you_mean(self.monitor, names)} If a callback "
+                "logs it, let that one stand before this."
             )
         return float(logs[self.monitor])
 

@@ -6,6 +6,7 @@ import keras
 
 from kftune.training.best_weights import BestWeights
 from kftune.training.run_folder import BEST_WEIGHTS, HISTORY, TENSORBOARD
+from kftune.training.scalar_logs import ScalarLogs
 
 
 def standard_callbacks(folder, monitor="val_loss", mode="min", patience=2):
@@ -14,7 +15,8 @@ def standard_callbacks(folder, monitor="val_loss", mode="min", patience=2):
     They keep under the folder, which `open_run` has made ready: `history.csv`, a line
     an epoch; `tensorboard/`; and `best.weights.h5`, the weights of the best epoch, to
     be loaded after `fit`. `RunCheckpoint` keeps what they remember when a run is
-    stopped and goes on, as `fit_run` does.
+    stopped and goes on, as `fit_run` does. A metric of several numbers gets an entry
+    each in the logs: `f1_score_0`, `f1_score_1`, ...
 
     Args:
         folder: str or path of the run.
@@ -37,6 +39,7 @@ def standard_callbacks(folder, monitor="val_loss", mode="min", patience=2):
     """
     folder = Path(folder)
     return [
+        ScalarLogs(),
         BestWeights(folder / BEST_WEIGHTS, monitor, mode),
         keras.callbacks.EarlyStopping(monitor, patience=patience, mode=mode, verbose=1),
         keras.callbacks.CSVLogger(folder / HISTORY, append=True),

@@ -23,7 +23,7 @@ def task_batches(task, splits, *, mix="size", label="label", **options):
         mix: `"size"`: every row counts the same, as if all stood in one file. `"even"`:
             every task does. Training rows of a smaller task then come several times an
             epoch, a whole number of times, and weights make up what rounding leaves;
-            elsewhere weights do it alone.
+            elsewhere weights do it alone. A row without a label counts for neither.
         label: str, the column of the labels, as `DenseHead` takes them, `(N,)` or
             `(N, C)`; -1, or NaN among floats, where there is none.
         **options: of `kftune.data.LengthBucketed`: `batch_size` or `max_tokens`,
@@ -35,7 +35,8 @@ def task_batches(task, splits, *, mix="size", label="label", **options):
         shuffled; the others keep their order, task by task.
 
     Raises:
-        ValueError: if heads or splits do not match, or if there is no such mix.
+        ValueError: if heads or splits do not match, if there is no such mix, or if all
+            labels of a head are missing, in `"train"` or, to be mixed evenly, anywhere.
 
     Example:
     ```python
@@ -54,29 +55,44 @@ def task_batches(task, splits, *, mix="size", label="label", **options):
             {head: parts[split] for head, parts in splits.items()},
             label,
             is_even=mix == "even",
-            is_train=split == "train",
+            split=split,
             options=options,
         )
         for split in first
     }
 
 
-def _mixed(tokenize, rows, label, *, is_even, is_train, options):
+def _mixed(tokenize, rows, label, *, is_even, split, options):
     """The batches of one split of all tasks."""
-    tokens = {head: tokenize(columns["text"]) for head, columns in rows.items()}
-    largest = max(map(len, tokens.values()))
-    x, labels = [], {}
+    is_train = split == "train"
+    own = {head: np.array(columns[label]) for head, columns in rows.items()}
+    _, known = mask_missing_labels(_side_by_side(own))
+    labelled = {head: int(each.sum()) for head, each in known.items()}
+    if is_even or is_train:
+        _check_labelled(labelled, split)
+    x, labels, most = [], {}, max(labelled.values())
     for head, columns in rows.items():
-        repeats = round(largest / len(tokens[head])) if is_even and is_train else 1
-        x += tokens[head] * repeats
-        labels[head] = np.concatenate([np.array(columns[label])] * repeats)
+        repeats = round(most / labelled[head]) if is_even and is_train else 1
+        x += tokenize(columns["text"]) * repeats
+        labels[head] = np.concatenate([own[head]] * repeats)
     y, weights = mask_missing_labels(_side_by_side(labels))
     if is_even:
+        share = len(x) / len(rows)
         weights = {
-            head: weights[head] * np.float32(len(x) / len(rows) / len(own))
-            for head, own in labels.items()
+            head: each * np.float32(share / each.sum())
+            for head, each in weights.items()
         }
     return LengthBucketed(x, y, weights, shuffle=is_train, **options)
+
+
+def _check_labelled(labelled, split):
+    """Raises if a head has nothing to learn from or to be weighted by."""
+    if empty := [head for head, number in labelled.items() if not number]:
+        raise ValueError(
+            f"task_batches: expected labels for each head in {split!r}. Received none "
+            f"for {empty}: all are missing (-1, or NaN). Leave the head out, or give "
+            "it rows with labels."
+        )
 
 
 def _side_by_side(labels):

@@ -2,6 +2,8 @@
 
 import keras
 
+from kftune.training.scalar_logs import scalar_logs
+
 _trial = None  # the trial that this process runs
 
 
@@ -72,7 +74,7 @@ class TrialCallback(keras.callbacks.Callback):
             ValueError: if an entry of the logs is not finite, or the monitored one
                 missing.
         """
-        if in_trial() and _trial.report(logs or {}):
+        if in_trial() and _trial.report(scalar_logs(logs or {})):
             self._pruned = True
             self.model.stop_training = True
 

@@ -10,7 +10,7 @@ from kftune.models.layer_tree import weights_made_to_train
 from kftune.models.trainable_guard import record_trainable
 from kftune.tuning.optimizer_state import check_state_can_be_carried
 from kftune.tuning.policies import Policy, frozen_weights, policy_name
-from kftune.tuning.recompile import fresh_optimizer, renew_optimizer
+from kftune.tuning.recompile import check_compiled, fresh_optimizer, renew_optimizer
 
 
 class GradualUnfreezing(keras.callbacks.Callback):
@@ -79,8 +79,10 @@ class GradualUnfreezing(keras.callbacks.Callback):
             epoch: int, 0 or more: the last epoch that was trained.
 
         Raises:
-            ValueError: if the policy does not fit the model.
+            ValueError: if the policy does not fit the model, or the model is not
+                compiled.
         """
+        check_compiled(model)
         policy = self.policy_at(epoch)
         frozen = frozen_weights(model, policy)
         model.freeze_policy = policy_name(policy)

@@ -58,7 +58,7 @@ def layerwise_learning_rates(task, optimizer, decay=0.9):
     for path, (depth,) in paths.items():
         by_depth.setdefault(depth, []).append(path)
     factors = {
-        "|".join(map(_pattern, by_depth[depth])): decay**depth
+        "|".join(dict.fromkeys(map(_pattern, by_depth[depth]))): decay**depth
         for depth in sorted(by_depth)
         if depth
     }
@@ -117,6 +117,7 @@ def _is_embedding(layer):
 
 
 def _pattern(path):
-    """Matches a weight, and LoRA factors that may stand beside it later."""
+    """Matches a weight and its LoRA factors, whichever of them is there now."""
     layer, slash, name = path.rpartition("/")
+    name = re.sub(r"^lora_(.*)_[ab]$", r"\1", name)
     return f"{re.escape(layer + slash)}(?:lora_)?{re.escape(name)}(?:_[ab])?"

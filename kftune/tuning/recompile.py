@@ -50,6 +50,23 @@ def fresh_optimizer(
     return fresh
 
 
+def check_compiled(model: keras.Model) -> None:
+    """Checks that a model can be trained.
+
+    Args:
+        model: any model.
+
+    Raises:
+        ValueError: if it is not compiled, or has no optimizer.
+    """
+    if not (model.compiled and model.optimizer is not None):
+        raise ValueError(
+            "Expected a model that is compiled with an optimizer. Received: "
+            f"{type(model).__name__} {model.name!r} with compiled={model.compiled}. "
+            "Call its compile() before."
+        )
+
+
 def fresh_optimizer_of(model: keras.Model) -> keras.Optimizer | None:
     """Makes the `fresh_optimizer` of a model's.
 

@@ -6,7 +6,9 @@ import pytest
 
 from kftune.data import LengthBucketed
 from kftune.training import (
+    SampleCallback,
     ScoreCallback,
+    TokensPerSecond,
     close_run,
     fit_run,
     open_run,
@@ -55,6 +57,11 @@ def make_model(rate):
     model = keras.Model(inputs, keras.layers.Dense(1)(length))
     model.compile(keras.optimizers.SGD(rate), "mse", jit_compile=False)
     return model
+
+
+def make_data():
+    lengths = np.array([[len(row) / 8] for row in ROWS], "float32")
+    return LengthBucketed(ROWS, lengths, batch_size=6)
 
 
 def run(folder, rate, epochs, stop_in=None, **options):
@@ -122,8 +129,7 @@ def test_a_training_that_diverges_leaves_the_best_weights(tmp_path):
 
 def test_it_warns_of_steps_that_no_checkpoint_holds(tmp_path):
     """As after Ctrl-C in the first epoch, in the same notebook."""
-    lengths = np.array([[len(row) / 8] for row in ROWS], "float32")
-    train = LengthBucketed(ROWS, lengths, batch_size=6)
+    train = make_data()
     settings = {"epochs": 1, "monitor": "loss", "mode": "min"}
     model = make_model(0.1)
     with warnings.catch_warnings():
@@ -161,8 +167,7 @@ def test_a_score_of_ones_own_tells_the_best_epoch(tmp_path):
         return {"bleu": next(scores)}
 
     model = make_model(0.1)
-    lengths = np.array([[len(row) / 8] for row in ROWS], "float32")
-    train = LengthBucketed(ROWS, lengths, batch_size=6)
+    train = make_data()
     open_run(tmp_path, {})
     callbacks = [ScoreCallback(score)]
     options = {"epochs": 5, "monitor": "val_bleu", "callbacks": callbacks}
@@ -201,7 +206,7 @@ def test_a_plateau_callback_beside_a_schedule_is_refused_at_once(tmp_path, scale
     model.compile(optimizer, "mse", jit_compile=False)
     name = type(optimizer).__name__
     with pytest.raises(ValueError, match=f"Plateau can lower.*a schedule in {name}"):
-        fit_run(model, None, [], tmp_path, epochs=1, callbacks=[plateau])
+        fit_run(model, make_data(), [], tmp_path, epochs=1, callbacks=[plateau])
 
 
 def test_a_plateau_callback_beside_a_float_is_taken(tmp_path):
@@ -214,15 +219,90 @@ def test_averages_are_refused_as_the_best_weights_would_replace_them(tmp_path):
     model = make_model(0.1)
     model.compile(keras.optimizers.SGD(0.1, use_ema=True), "mse")
     with pytest.raises(ValueError, match="without use_ema.*averaged=5"):
-        fit_run(model, None, [], tmp_path, epochs=1, monitor="val_loss")
+        fit_run(model, make_data(), [], tmp_path, epochs=1, monitor="val_loss")
 
 
 def test_a_monitor_that_nothing_logs_costs_no_epoch(tmp_path):
-    lengths = np.array([[len(row) / 8] for row in ROWS], "float32")
-    train = LengthBucketed(ROWS, lengths, batch_size=6)
+    train = make_data()
     with pytest.raises(ValueError, match="validation data, for monitor='val_loss'"):
         fit_run(make_model(0.1), train, None, tmp_path, epochs=1, monitor="val_loss")
     model = make_model(0.1)
     with pytest.raises(ValueError, match=r"among \['loss'\].*Received: 'val_accuracy'"):
         fit_run(model, train, train, tmp_path, epochs=1)
     assert int(model.optimizer.iterations) <= 1
+
+
+class Silent(keras.callbacks.Callback):
+    """Overrides nothing that sees the logs of an epoch."""
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        SampleCallback(lambda model, texts: texts, ["a"]),
+        keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.LambdaCallback(on_train_begin=lambda logs: None),
+        Silent(),
+    ],
+    ids=lambda callback: type(callback).__name__,
+)
+def test_callbacks_that_log_nothing_let_it_end_after_the_first_step(tmp_path, callback):
+    model, train = make_model(0.1), make_data()
+    options = {"epochs": 1, "monitor": "val_los", "callbacks": [callback]}
+    with pytest.raises(ValueError, match="'val_los'. Did you mean 'val_loss'?"):
+        fit_run(model, train, train, tmp_path, **options)
+    assert int(model.optimizer.iterations) <= 1
+
+
+class Logging(Silent):
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_own"] = epoch
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        Logging(),
+        keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: logs.update(val_own=epoch)
+        ),
+        ScoreCallback(lambda model: {"own": 0.0}),
+    ],
+    ids=lambda callback: type(callback).__name__,
+)
+def test_what_callbacks_log_can_be_monitored(tmp_path, callback):
+    model, train = make_model(0.1), make_data()
+    callbacks = [keras.callbacks.TerminateOnNaN(), callback]
+    options = {"epochs": 1, "callbacks": callbacks}
+    history, _ = fit_run(model, train, train, tmp_path, monitor="val_own", **options)
+    assert history.history["val_own"] == [0]
+    with pytest.raises(ValueError, match=r"'val_own'\]. Received: 'val_on'. Did you m"):
+        fit_run(
+            make_model(0.1), train, train, tmp_path / "b", monitor="val_on", **options
+        )
+
+
+def test_a_speed_can_be_monitored(tmp_path):
+    train = make_data()
+    options = {"epochs": 1, "callbacks": [TokensPerSecond(train)]}
+    monitor = "tokens_per_second"
+    history, _ = fit_run(
+        make_model(0.1), train, train, tmp_path, monitor=monitor, **options
+    )
+    assert monitor in history.history
+
+
+@pytest.mark.parametrize("data", [(np.ones(2), np.ones(2)), None, iter([])])
+def test_data_of_another_kind_are_told(tmp_path, data):
+    kind = type(data).__name__
+    with pytest.raises(TypeError, match=f"LengthBucketed or .*Received: {kind}"):
+        fit_run(make_model(0.1), data, make_data(), tmp_path, epochs=1)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_model_that_is_not_compiled_is_told(tmp_path):
+    compiled = make_model(0.1)
+    model = keras.Model(compiled.inputs, compiled.outputs, name="new")
+    with pytest.raises(ValueError, match="compiled .*'new' with compiled=False"):
+        fit_run(model, make_data(), make_data(), tmp_path, epochs=1)
+    assert not any(tmp_path.iterdir())

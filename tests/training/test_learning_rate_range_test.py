@@ -39,7 +39,7 @@ def gradient_descent(model, rates, rows=8):
     kernel, bias = (each.astype("float64") for each in values(model.weights))
     losses = []
     for step, rate in enumerate(rates):
-        start = step % 3 * rows
+        start = step * rows % len(X)
         x, y = X[start : start + rows], Y[start : start + rows]
         error = x @ kernel + bias - y
         losses.append((error**2).mean())
@@ -60,6 +60,35 @@ def test_losses_are_those_of_gradient_descent():
     np.testing.assert_allclose(test.smoothed[1:-1], means, rtol=1e-4)
     assert np.isnan(test.smoothed[[0, -1]]).all()
     assert not test.diverged
+
+
+def half_precision_model(scale):
+    model = make_model("sgd")
+    layers = [keras.Input((3,)), keras.layers.Dense(1, dtype="mixed_float16")]
+    half = keras.Sequential(layers)
+    half.set_weights(model.get_weights())
+    sgd = keras.optimizers.SGD(0.1)
+    optimizer = keras.optimizers.LossScaleOptimizer(sgd, initial_scale=scale)
+    half.compile(optimizer, "mse", **EAGERLY)
+    return half
+
+
+def test_steps_that_loss_scaling_skips_are_left_out():
+    model = half_precision_model(scale=2.0**30)
+    rates = 1e-3 * 100 ** (np.arange(20) / 19)
+    expected = gradient_descent(model, rates, rows=24)
+    settings = {"lowest": 1e-3, "highest": 0.1, "steps": 20, "batch_size": 24}
+    test = learning_rate_range_test(model, (X, Y), **settings)
+    np.testing.assert_allclose(test.rates, rates, rtol=1e-12)
+    # Those of float16: one step more or less differs by more.
+    np.testing.assert_allclose(test.losses, expected, rtol=2e-3)
+    assert not test.diverged
+
+
+def test_gradients_that_overflow_at_any_scale_are_told():
+    model = half_precision_model(scale=2.0**126)
+    with pytest.raises(ValueError, match="with finite gradients. Received: "):
+        learning_rate_range_test(model, (X, Y), steps=10)
 
 
 def test_the_suggestion_is_where_the_loss_falls_fastest():

@@ -100,6 +100,38 @@ def test_evenly_mixed_tasks_have_the_same_weight_in_all(both):
     assert set(train["verdict"]) == {0, np.float32(17 / 18)}
 
 
+@pytest.mark.parametrize("missing", [-1, float("nan")])
+def test_rows_without_a_label_do_not_count_in_an_even_mix(both, missing):
+    verdict = {"text": VERDICTS["text"] * 4, "label": [1, 0, *[missing] * 10]}
+    parts = {"train": verdict, "validation": verdict}
+    splits = {"verdict": parts, "queue": SPLITS["queue"]}
+    batches = task_batches(both, splits, mix="even", **ALL)
+    # 8 / 2 labels: each of 12 rows stands there four times.
+    for name, verdicts in (("train", 48), ("validation", 12)):
+        weights = columns(batches[name])[2]
+        assert len(weights["verdict"]) == verdicts + 8
+        assert (weights["verdict"] > 0).sum() == verdicts / 6
+        for each in weights.values():
+            assert each.sum() == pytest.approx((verdicts + 8) / 2)
+
+
+def test_a_head_without_any_label_is_told(both):
+    empty = {"text": VERDICTS["text"], "label": [-1] * 3}
+    verdict = {"train": VERDICTS, "validation": empty}
+    splits = {"verdict": verdict, "queue": SPLITS["queue"]}
+    with pytest.raises(ValueError, match=r"'validation'. Received none.*\['verdict'\]"):
+        task_batches(both, splits, mix="even", **ALL)
+    none = {"text": [], "label": []}
+    for rows in (empty, none):
+        splits["verdict"] = {"train": VERDICTS, "validation": rows}
+        weights = columns(task_batches(both, splits, **ALL)["validation"])[2]
+        assert not weights["verdict"].any()
+        assert weights["queue"].sum() == 8
+    splits["verdict"] = {"train": empty, "validation": VERDICTS}
+    with pytest.raises(ValueError, match="expected labels for each head in 'train'"):
+        task_batches(both, splits, **ALL)
+
+
 def test_labels_that_are_missing_or_no_classes(make_backbone, preprocessor):
     heads = {
         "stars": DenseHead(1, problem_type="regression"),

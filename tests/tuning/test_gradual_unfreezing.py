@@ -324,3 +324,10 @@ def test_policies_hold_until_the_next_one():
     unfreezing = GradualUnfreezing({3: "nothing", 0: "backbone"})
     policies = [unfreezing.policy_at(epoch) for epoch in range(5)]
     assert policies == ["backbone"] * 3 + ["nothing"] * 2
+
+
+def test_a_model_that_is_not_compiled_is_told_and_left_as_it_is(classifier):
+    model = keras.Model(classifier.inputs, classifier.outputs, name="new")
+    with pytest.raises(ValueError, match="compiled .*'new' with compiled=False"):
+        GradualUnfreezing(SCHEDULE).apply(model, 0)
+    assert all(weight.trainable for weight in model.weights)

@@ -4,7 +4,7 @@ import pytest
 
 from kftune.models import TransformerBackbone, TransformerSeq2SeqLM, attach_head
 from kftune.training import adamw
-from kftune.tuning import freeze, layerwise_learning_rates, weight_depths
+from kftune.tuning import freeze, layerwise_learning_rates, merge, weight_depths
 
 pytestmark = pytest.mark.backend
 
@@ -203,6 +203,30 @@ def test_lora_factors_that_come_later_have_the_rate_of_their_layer(tasks):
         np.testing.assert_allclose(
             old - value, RATE * DECAY ** depths[block], atol=1e-6
         )
+
+
+@pytest.mark.parametrize("name", ["GPT2", "translation"])
+def test_merged_weights_have_the_rate_of_a_task_that_never_had_lora(tasks, name):
+    (plain, _), (merged, _) = tasks(name), tasks(name)
+    freeze(merged, "lora:rank=2")
+    for task in (plain, merged):
+        optimizer = layerwise_learning_rates(task, keras.optimizers.SGD(RATE), DECAY)
+        task.compile(optimizer, **EAGERLY)
+    merge(merged)
+    freeze(merged, "nothing")
+    received, expected = (moved_by_ones(task) for task in (merged, plain))
+    assert len(set(expected.values())) > 3
+    assert received == pytest.approx(expected, abs=1e-6)
+
+
+def moved_by_ones(task):
+    """The rate of each weight: how far a gradient of 1 moves it."""
+    before = by_path(task)
+    apply_ones(task)
+    after = by_path(task)
+    return {
+        w.path: (before[w.path] - after[w.path]).mean() for w in task.trainable_weights
+    }
 
 
 def test_a_saved_model_goes_on_as_it_would_have(classifier, batch, tmp_path):
