@@ -5,18 +5,17 @@ from keras import ops
 from kftune.models.beam_cache import beam_cache
 from kftune.models.chunked_loss import ChunkedLoss
 from kftune.models.n_best import (
-    SCORES,
     as_stop_token_ids,
     best_of,
     check_n_best,
-    gives_scores,
     n_best,
     own_stop_token_ids,
 )
 from kftune.models.next_token import STATE, next_token
-from kftune.models.prompts import PROMPT, ROW_LENGTHS, with_prompt
+from kftune.models.prompts import with_prompt
 from kftune.models.task_inputs import TASK_OPTIONS, TaskInputs
 from kftune.models.trainable_guard import TrainableGuard
+from kftune.models.whole_rows import whole_rows
 
 
 class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
@@ -183,49 +182,7 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
         """
         if STATE in inputs:
             return next_token(self, inputs, stop_token_ids)
-        token_ids = inputs[self.generated_name]
-        mask = ops.cast(inputs[self.generated_mask_name], "bool")
-        prompt = inputs.get(PROMPT, token_ids)
-        state = self.start_state(inputs)
-        hidden, state = self.decode_step(prompt, state, 0)
-        index = ops.min(ops.sum(ops.cast(mask, "int32"), axis=-1))
-        if gives_scores(self.sampler):
-            token_ids, scores = self.sampler.search(
-                self,
-                token_ids,
-                mask,
-                state,
-                index=index,
-                stop_token_ids=stop_token_ids,
-                row_lengths=inputs.get(ROW_LENGTHS),
-            )
-            return {
-                self.generated_name: token_ids,
-                self.generated_mask_name: _before_stop(
-                    token_ids, mask[:, None], stop_token_ids
-                ),
-                SCORES: scores,
-            }
-
-        def next_logits(row, state, index):
-            previous = ops.slice(row, (0, index - 1), (ops.shape(row)[0], 1))
-            hidden, state = self.decode_step(previous, state, index - 1)
-            return self.next_token_logits(hidden)[:, 0], hidden[:, 0], state
-
-        token_ids = self.sampler(
-            next=next_logits,
-            prompt=_without_stops(token_ids, mask, stop_token_ids),
-            cache=state,
-            index=index,
-            mask=mask,
-            stop_token_ids=stop_token_ids,
-            hidden_states=_lengthened(hidden, ops.shape(token_ids)[1]),
-            model=self,
-        )
-        return {
-            self.generated_name: token_ids,
-            self.generated_mask_name: _before_stop(token_ids, mask, stop_token_ids),
-        }
+        return whole_rows(self, inputs, stop_token_ids)
 
     def start_state(self, inputs):
         """Makes what `decode_step` goes on from.
@@ -330,29 +287,3 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
                 f"Expected lengths <= {backbone.max_positions}, the positions of "
                 f"{type(backbone).__name__}. Received: a preprocessor with {long}"
             )
-
-
-def _lengthened(hidden, length):
-    """Pads states with zeros on the right."""
-    missing = length - ops.shape(hidden)[1]
-    return ops.pad(hidden, ((0, 0), (0, missing), (0, 0)))
-
-
-def _without_stops(token_ids, mask, stop_token_ids):
-    """Padding by a token that ends no row: KerasHub's samplers look at padding, too."""
-    stops = set() if stop_token_ids is None else set(map(int, stop_token_ids))
-    free = next(token_id for token_id in range(len(stops) + 1) if token_id not in stops)
-    for token_id in sorted(stops):
-        is_padding = ops.logical_and(ops.equal(token_ids, token_id), ~mask)
-        token_ids = ops.where(is_padding, ops.cast(free, token_ids.dtype), token_ids)
-    return token_ids
-
-
-def _before_stop(token_ids, prompt_mask, stop_token_ids):
-    """True up to and with the first stop token that is not of the prompt."""
-    if stop_token_ids is None:
-        return ops.ones_like(token_ids, dtype="bool")
-    stops = ops.convert_to_tensor(list(stop_token_ids), dtype=token_ids.dtype)
-    found = ops.any(token_ids[..., None] == stops, axis=-1)
-    found = ops.cast(ops.logical_and(found, ops.logical_not(prompt_mask)), "int32")
-    return (ops.cumsum(found, axis=-1) - found) == 0
