@@ -94,7 +94,7 @@ def read_bert_backbone(folder, *, load_weights=True, dtype=None):
     if load_weights:
         # Models that were only pretrained by masking have none.
         for weight in backbone.pooled_dense.weights:
-            weight.assign(keras.ops.zeros_like(weight))
+            weight.assign(keras.ops.zeros(weight.shape))
         load_tensors(bert_table(backbone), folder)
     return backbone
 
