@@ -33,15 +33,17 @@ def sample_answers(task, signatures):
         signatures: its `ClassifierSignatures`, or those of a generator.
 
     Returns:
-        Dict of JSON's types: `kftune`, the version; `task`, the kind; `sampler`, its
-        config or `None`; `texts`; and `cases`, a list of dicts of `signature`, `inputs`
-        and `outputs`. There is no completion of a task that draws at random.
+        Dict of JSON's types: `kftune`, the version; `task`, the kind; `compute_dtype`,
+        of its backbone; `sampler`, its config or `None`; `texts`; and `cases`, a list
+        of dicts of `signature`, `inputs` and `outputs`. There is no completion of a
+        task that draws at random.
     """
     texts, cases = _MAKERS[signatures.kind](task, signatures)
     sampler = getattr(task, "sampler", None)
     return {
         "kftune": kftune.__version__,
         "task": signatures.kind,
+        "compute_dtype": task.backbone.compute_dtype,
         "sampler": sampler and keras.saving.serialize_keras_object(sampler),
         "texts": texts,
         "cases": cases,

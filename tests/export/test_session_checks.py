@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import small_saved_models as small
 import tensorflow as tf
@@ -35,6 +36,13 @@ def changed_answers(output, value):
     answers = small.expected_answers()
     answers["outputs"][output] = value
     return [{"signature": "serving_default", **answers}]
+
+
+def write_in_half(folder, step):
+    """Expects probabilities that are a step apart, of a task in bfloat16."""
+    probabilities = np.array(small.expected_answers()["outputs"]["probabilities"])
+    cases = changed_answers("probabilities", (probabilities + step).tolist())
+    small.write_expected(folder, cases, compute_dtype="bfloat16")
 
 
 def broken_warm_up(folder):
@@ -95,6 +103,14 @@ CASES = {
             f, small.write_expected, changed_answers("label", ["fresh"] * 3)
         ),
     ),
+    "half precision": (
+        "expected",
+        lambda f: scorer_with(f, write_in_half, 0.005),
+    ),
+    "wrong in half precision": (
+        "expected",
+        lambda f: scorer_with(f, write_in_half, 0.02),
+    ),
     "wrong number": (
         "expected",
         lambda f: scorer_with(
@@ -153,6 +169,8 @@ def outcomes(tmp_path_factory):
         ("good answers", "ok", ["(cases: 1)", "within 0.0001"]),
         ("no answers", "note", ["no answers were compared"]),
         ("wrong label", "FAILED", ["case 1: label", "'rotten' in place of 'fresh'"]),
+        ("half precision", "ok", ["within 0.01"]),
+        ("wrong in half precision", "FAILED", ["case 1: prob", "within 0.01"]),
         ("wrong number", "FAILED", ["case 1: probabilities", "within 0.0001"]),
         ("missing output", "FAILED", ["expected outputs ['score']"]),
         ("cost", "ok", ["batch 1: p50", "batch 8: p50", "of 3 calls", "MiB on disk"]),

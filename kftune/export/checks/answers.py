@@ -5,6 +5,23 @@ import numpy as np
 from kftune.error_text import first_few, shortened
 from kftune.export.checks.session_errors import explained
 
+_HALF = 0.01
+
+
+def tolerance_of(expected, exact):
+    """Tells how far numbers may be apart.
+
+    Args:
+        expected: `dict`, that of `expected.json`.
+        exact: `float`, for float32.
+
+    Returns:
+        `float`; 0.01 if the task computes in half precision, of which XLA rounds fewer
+        of the numbers on the way.
+    """
+    dtype = expected.get("compute_dtype", "float32")
+    return _HALF if dtype in ("bfloat16", "float16") else exact
+
 
 def answer_problems(session, cases, tolerance):
     """Runs cases in a session and compares.
