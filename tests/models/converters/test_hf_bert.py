@@ -45,7 +45,8 @@ def change_tensors(folder, change):
     safetensors.numpy.save_file(tensors, path)
 
 
-def assert_same_outputs(backbone, model):
+def both_outputs(backbone, model):
+    """Of our backbone, and of transformers' BERT."""
     found = backbone({"token_ids": IDS, "segment_ids": SEGMENTS, "padding_mask": MASK})
     with torch.no_grad():
         expected = model.bert(
@@ -53,6 +54,11 @@ def assert_same_outputs(backbone, model):
             attention_mask=torch.tensor(MASK),
             token_type_ids=torch.tensor(SEGMENTS),
         )
+    return found, expected
+
+
+def assert_same_outputs(backbone, model):
+    found, expected = both_outputs(backbone, model)
     for name, theirs in (
         ("sequence_output", expected.last_hidden_state.numpy()),
         ("pooled_output", expected.pooler_output.numpy()),
@@ -106,14 +112,8 @@ def test_a_checkpoint_without_a_pooler_has_one_of_zeros(model, tmp_path):
     masked = transformers.BertForMaskedLM(model.config).eval()
     masked.bert.load_state_dict(model.bert.state_dict(), strict=False)
     masked.save_pretrained(folder)
-    backbone = read_bert_backbone(folder)
-    found = backbone({"token_ids": IDS, "segment_ids": SEGMENTS, "padding_mask": MASK})
-    with torch.no_grad():
-        states = masked.bert(
-            torch.tensor(IDS),
-            attention_mask=torch.tensor(MASK),
-            token_type_ids=torch.tensor(SEGMENTS),
-        ).last_hidden_state.numpy()
+    found, expected = both_outputs(read_bert_backbone(folder), masked)
+    states = expected.last_hidden_state.numpy()
     real = MASK.astype(bool)
     ours = ops.convert_to_numpy(found["sequence_output"])
     np.testing.assert_allclose(ours[real], states[real], atol=1e-5)
