@@ -61,8 +61,7 @@ class CheckpointFolder:
             (aside / SUMS).write_bytes(_sums(aside))
             for file in aside.iterdir():
                 reach_disk(file)
-        for old in self._paths()[: -self.keep]:
-            shutil.rmtree(old)
+        self._drop_old()
 
     def newest(self):
         """Finds the newest checkpoint that is whole.
@@ -92,8 +91,10 @@ class CheckpointFolder:
             )
         return None
 
-    def drop_after(self, path):
-        """Removes what is newer than a checkpoint, and what a kill left half-written.
+    def drop_all_but(self, path):
+        """Removes what is newer than a checkpoint, and what a kill left behind.
+
+        That is what was written in half, and old ones that were about to be removed.
 
         Args:
             path: `Path` that `newest` returned.
@@ -102,6 +103,11 @@ class CheckpointFolder:
         for newer in self._paths():
             if newer > path:
                 shutil.rmtree(newer)
+        self._drop_old()
+
+    def _drop_old(self):
+        for old in self._paths()[: -self.keep]:
+            shutil.rmtree(old)
 
     def _paths(self):
         """All checkpoints, the newest last."""

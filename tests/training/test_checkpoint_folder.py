@@ -79,7 +79,7 @@ def test_a_damaged_one_gives_way_to_the_one_before(checkpoints, damage, name):
     with pytest.warns(UserWarning, match=f"{newest.name} is damaged: .*{reason}"):
         path = checkpoints.newest()
     assert position_of(path) == (3, 0)
-    checkpoints.drop_after(path)
+    checkpoints.drop_all_but(path)
     assert os.listdir(checkpoints.folder) == [path.name]
 
 
@@ -129,3 +129,27 @@ def test_no_pickle_is_read(checkpoints):
     np.savez(path / "variables.npz", x=np.array([{}], dtype=object))
     with read_arrays(path) as arrays, pytest.raises(ValueError, match="allow_pickle"):
         arrays["x"]
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+def test_what_a_kill_kept_from_being_removed_goes_later(
+    checkpoints, fails, monkeypatch
+):
+    """Killed after the third was there, before or while the first was removed."""
+    left = [fails, os.unlink]
+
+    def fail(*args, **kwargs):
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        left[1](*args, **kwargs)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("os.unlink", fail)
+        checkpoints.write((4, 0), {"model/0": np.zeros(9)}, {})
+    assert len(os.listdir(checkpoints.folder)) == 3
+    checkpoints.drop_all_but(checkpoints.newest())
+    assert sorted(os.listdir(checkpoints.folder)) == [
+        "epoch-000003-step-000000020",
+        "epoch-000004-step-000000000",
+    ]
