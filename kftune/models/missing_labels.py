@@ -16,7 +16,8 @@ def mask_missing_labels(labels):
         missing, and sample weights, `float32` `(N,)`, 1 or 0.
 
     Raises:
-        ValueError: if the heads have labels for different numbers of rows.
+        ValueError: if the heads have labels for different numbers of rows, or such that
+            are no numbers.
 
     Example:
     ```python
@@ -25,7 +26,7 @@ def mask_missing_labels(labels):
     task.fit(texts, y, sample_weight=sample_weight)
     ```
     """
-    arrays = {name: np.asarray(values) for name, values in labels.items()}
+    arrays = label_arrays(labels)
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"Expected as many labels for each head. Received: {lengths}")
@@ -38,3 +39,29 @@ def mask_missing_labels(labels):
         rows = missing.reshape(len(array), -1).any(axis=1)
         weights[name] = (~rows).astype("float32")
     return filled, weights
+
+
+def label_arrays(labels):
+    """Makes arrays of the labels of each head, which must be numbers.
+
+    Args:
+        labels: dict of head name to labels, `(N,)` or `(N, C)`.
+
+    Returns:
+        Dict of head name to NumPy array.
+
+    Raises:
+        ValueError: if labels are no numbers; names all such heads.
+    """
+    arrays = {name: np.asarray(values) for name, values in labels.items()}
+    wrong = {
+        name: array.ravel()[:3].tolist()
+        for name, array in arrays.items()
+        if array.dtype.kind not in "biuf"
+    }
+    if wrong:
+        raise ValueError(
+            "Expected labels as numbers, as kftune.data.encode_labels makes of class "
+            f"names, and -1 or NaN where one is missing. Received: {wrong}"
+        )
+    return arrays

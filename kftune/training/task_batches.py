@@ -4,6 +4,7 @@ import numpy as np
 
 from kftune.data import LengthBucketed
 from kftune.models import mask_missing_labels
+from kftune.models.missing_labels import label_arrays
 
 _MIXES = ("size", "even")
 
@@ -35,8 +36,9 @@ def task_batches(task, splits, *, mix="size", label="label", **options):
         shuffled; the others keep their order, task by task.
 
     Raises:
-        ValueError: if heads or splits do not match, if there is no such mix, or if all
-            labels of a head are missing, in `"train"` or, to be mixed evenly, anywhere.
+        ValueError: if heads or splits do not match, if there is no such mix, if labels
+            are no numbers, or if all labels of a head are missing, in `"train"` or, to
+            be mixed evenly, anywhere.
 
     Example:
     ```python
@@ -65,7 +67,7 @@ def task_batches(task, splits, *, mix="size", label="label", **options):
 def _mixed(tokenize, rows, label, *, is_even, split, options):
     """The batches of one split of all tasks."""
     is_train = split == "train"
-    own = {head: np.array(columns[label]) for head, columns in rows.items()}
+    own = label_arrays({head: columns[label] for head, columns in rows.items()})
     _, known = mask_missing_labels(_side_by_side(own))
     labelled = {head: int(each.sum()) for head, each in known.items()}
     if is_even or is_train:

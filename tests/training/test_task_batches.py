@@ -8,6 +8,7 @@ from kftune.models import (
     GPT2TextClassifierPreprocessor,
     attach_head,
     load_gpt2_tokenizer,
+    mask_missing_labels,
     train_gpt2_tokenizer,
 )
 from kftune.training import split_batches, task_batches
@@ -130,6 +131,17 @@ def test_a_head_without_any_label_is_told(both):
     splits["verdict"] = {"train": empty, "validation": VERDICTS}
     with pytest.raises(ValueError, match="expected labels for each head in 'train'"):
         task_batches(both, splits, **ALL)
+
+
+@pytest.mark.parametrize("wrong", ["fresh", None])
+def test_labels_that_are_no_numbers_are_told(both, wrong):
+    rows = {"text": VERDICTS["text"], "label": [0, 1, wrong]}
+    splits = {"verdict": {"train": rows}, "queue": {"train": SPLITS["queue"]["train"]}}
+    message = f"encode_labels.*-1 or NaN.*Received: {{'verdict': .*{wrong}"
+    with pytest.raises(ValueError, match=message):
+        task_batches(both, splits, **ALL)
+    with pytest.raises(ValueError, match=message):
+        mask_missing_labels({"verdict": rows["label"], "queue": [0, 1, -1]})
 
 
 def test_labels_that_are_missing_or_no_classes(make_backbone, preprocessor):
