@@ -6,10 +6,12 @@ import os
 # XLA compiles in a third less time if it need not make the result fast, and for JAX in
 # half of what is left without its emitters of fused loops. It reads this when the
 # backend starts.
-FLAGS = ["--xla_backend_optimization_level=0", "--xla_llvm_disable_expensive_passes=true"]
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+)
 if os.environ.get("KERAS_BACKEND") == "jax":
-    FLAGS.append("--xla_cpu_use_fusion_emitters=false")
-os.environ.setdefault("XLA_FLAGS", " ".join(FLAGS))
+    os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 
 import keras
 import keras_hub

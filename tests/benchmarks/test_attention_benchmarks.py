@@ -23,6 +23,7 @@ def test_gpu_says_that_there_is_none(run, capsys):
     assert "ms" not in capsys.readouterr().out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("script", "arguments", "sides"),
     [

@@ -62,6 +62,7 @@ def compare(run, tmp_path, monkeypatch):
     return lambda: run("few_shot.py", "plan.yaml", "--out", "runs").splitlines()
 
 
+@pytest.mark.long
 def test_a_table_and_a_plot_of_runs_that_are_made_once(compare):
     # A process a run takes seconds: all but one of the runs are there already.
     make = runpy.run_path("recipe.py")["main"]

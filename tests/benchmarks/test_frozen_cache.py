@@ -5,6 +5,7 @@ import pytest
 TINY = ["--layers=2", "--hidden=64", "--vocabulary=50", "--batch=4", "--rows=10"]
 
 
+@pytest.mark.long
 @pytest.mark.backend
 def test_a_cached_fit_has_the_losses_of_one_without(run):
     arguments = ["--epochs=2", "--turns=1", "--policies", "all_but_last:1"]

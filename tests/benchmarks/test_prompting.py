@@ -11,6 +11,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 pytestmark = pytest.mark.backend
 
 
+@pytest.mark.long
 def test_a_template_is_chosen_and_scored(run, tmp_path):
     with (tmp_path / "reviews.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -47,6 +48,7 @@ def test_a_template_is_chosen_and_scored(run, tmp_path):
     assert right.mean() == pytest.approx(scores["test"]["not calibrated"])
 
 
+@pytest.mark.long
 def test_names_of_classes_answer_templates_of_ones_own(run, tmp_path):
     with (tmp_path / "questions.csv").open("w", newline="") as file:
         writer = csv.writer(file)

@@ -42,6 +42,7 @@ def expected(folder, lines, system=None):
     return printed, prompt.dropped
 
 
+@pytest.mark.long
 def test_each_line_is_answered_in_view_of_those_before(monkeypatch, capsys, folder):
     printed, dropped = expected(folder, LINES)
     assert dropped > 0

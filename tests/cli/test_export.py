@@ -80,6 +80,7 @@ def test_a_language_model_keeps_its_sampler_unless_told(folders, calls):
     assert calls[0][3] == {"target_language": None, "xla": False, "warmup": True}
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="others export by a process"
 )

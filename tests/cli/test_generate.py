@@ -31,6 +31,7 @@ def expected(folder, prompts, **options):
     return generate_texts(task, prompts, max_new_tokens=6)
 
 
+@pytest.mark.long
 def test_lines_are_gone_on_with_in_their_order(tmp_path, capsysbinary, folder):
     path = tmp_path / "prompts.txt"
     path.write_text("The film\n\nA slow and quiet story that\n", "utf-8")
@@ -46,6 +47,7 @@ def test_lines_are_gone_on_with_in_their_order(tmp_path, capsysbinary, folder):
     assert "lines 1 to 3: 2 of 2" in err
 
 
+@pytest.mark.long
 def test_json_lines_keep_what_they_have(monkeypatch, capsysbinary, folder):
     rows = [{"id": 7, "prompt": "Ein Café"}, {"prompt": "The film", "tags": ["é"]}]
     raw = "\n".join(json.dumps(row) for row in rows).encode()
@@ -59,6 +61,7 @@ def test_json_lines_keep_what_they_have(monkeypatch, capsysbinary, folder):
     ]
 
 
+@pytest.mark.long
 def test_what_a_line_has_is_not_overwritten(tmp_path, capsysbinary, folder):
     path = tmp_path / "prompts.jsonl"
     row = {"prompt": "The film", "completion": " is good."}
@@ -87,6 +90,7 @@ def test_a_wrong_line_is_found_before_anything_is_generated(
     assert "longer ones at line 2" in err and "1 of 1" not in err
 
 
+@pytest.mark.long
 def test_options_reach_the_sampler(tmp_path, capsysbinary, folder):
     path = tmp_path / "prompts.txt"
     path.write_text("The film\n", "utf-8")
@@ -97,6 +101,7 @@ def test_options_reach_the_sampler(tmp_path, capsysbinary, folder):
     assert out == text.replace("\n", " ") + "\n"
 
 
+@pytest.mark.long
 def test_a_search_takes_the_rules_and_no_chances(tmp_path, capsysbinary, folder):
     path = tmp_path / "prompts.txt"
     path.write_text("The film\n", "utf-8")
@@ -111,6 +116,7 @@ def test_a_search_takes_the_rules_and_no_chances(tmp_path, capsysbinary, folder)
     assert status == 1 and "--num-beams or --seed, --top-k" in err
 
 
+@pytest.mark.long
 def test_texts_end_before_a_stop_string(tmp_path, capsysbinary, folder):
     path = tmp_path / "prompts.txt"
     path.write_text("The film\n", "utf-8")
@@ -119,6 +125,7 @@ def test_texts_end_before_a_stop_string(tmp_path, capsysbinary, folder):
     assert out == text.split(text[4:6])[0].replace("\n", " ") + "\n"
 
 
+@pytest.mark.long
 def test_a_file_is_written_whole(tmp_path, capsysbinary, folder):
     path, output = tmp_path / "prompts.txt", tmp_path / "out.txt"
     path.write_text("The film\n" + "very " * 100 + "\n", "utf-8")
@@ -155,6 +162,7 @@ def test_a_folder_is_no_output(tmp_path, capsysbinary, folder):
     assert status == 1 and f"Received a folder: {tmp_path}" in err
 
 
+@pytest.mark.long
 def test_half_a_character_in_json_loses_nothing(tmp_path, capsysbinary, folder):
     path = tmp_path / "prompts.jsonl"
     lines = ['{"prompt": "The film", "id": "\\ud83d"}', '{"prompt": "a\\ud83d"}']

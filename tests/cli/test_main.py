@@ -32,6 +32,7 @@ def test_a_missing_or_unknown_subcommand_is_an_error(argv, message, capsys):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_import_is_light_and_subpackages_load_on_use():
     program = (
         "import sys, kftune\n"

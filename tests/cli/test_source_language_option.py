@@ -32,6 +32,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_a_model_is_told_the_language_of_the_source(
     folder, tmp_path, capfdbinary, monkeypatch
 ):

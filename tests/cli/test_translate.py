@@ -84,6 +84,7 @@ def test_files_become_lines_in_order(folder, searches, capsysbinary, tmp_path):
     assert "no UTF-8, which became U+FFFD: 10" in err
 
 
+@pytest.mark.long
 def test_standard_input_and_an_output_file(
     folder, searches, capsysbinary, tmp_path, monkeypatch
 ):

@@ -140,6 +140,7 @@ def test_training_resumed_in_an_epoch_equals_training_in_one_go(batches, make_da
         np.testing.assert_array_equal(expected, received)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("batch", range(8))
 def test_any_restored_position_fits(batch, make_data):
     data = make_data(boundaries=(4, 24))

@@ -77,6 +77,7 @@ def test_neither_padding_nor_repeated_pairs_are_in_the_loss():
         assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.long
 def test_fit_learns_from_all_buckets():
     task = make_task()
     history = task.fit(make_data(), epochs=2, verbose=0).history

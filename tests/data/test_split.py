@@ -174,6 +174,7 @@ def test_the_order_of_rows_does_not_matter():
     }
 
 
+@pytest.mark.long
 def test_a_split_is_the_same_on_every_machine():
     # Pinned: a change here changes everybody's test sets.
     parts = parts_of(rows_of(20, label=["a", "b"] * 10), "text", seed=3)

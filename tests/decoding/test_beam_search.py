@@ -46,6 +46,7 @@ def test_tokens_and_scores_are_those_of_transformers(marian, name, quick):
     assert ended == [True, False]
 
 
+@pytest.mark.long
 def test_xla_finds_the_same(marian):
     marian.bias_end(3.0)
     inputs = marian.inputs(20, prompt_lengths=np.arange(20) % 3 + 1)
@@ -57,6 +58,7 @@ def test_xla_finds_the_same(marian):
     np.testing.assert_array_equal(results[0][0], results[1][0])
 
 
+@pytest.mark.long
 def test_rows_are_what_they_would_be_alone(marian, quick):
     marian.bias_end(3.0)
     prompt_lengths = np.arange(32) % 5 + 1
@@ -75,6 +77,7 @@ def test_rows_are_what_they_would_be_alone(marian, quick):
     assert scores[3, 0] == 0
 
 
+@pytest.mark.long
 def test_beginnings_of_targets_are_kept_and_free(marian, quick):
     marian.bias_end(3.0)
     prompt_lengths = np.array([1, 2, 4, 7, 15] * 2)

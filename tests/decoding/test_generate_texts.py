@@ -20,6 +20,7 @@ def greedy(writer, quick):
     return writer
 
 
+@pytest.mark.long
 def test_prompts_are_gone_on_with_as_each_alone(greedy):
     texts = generate_texts(greedy, PROMPTS, max_new_tokens=9)
     for prompt, text in zip(PROMPTS, texts, strict=True):
@@ -27,6 +28,7 @@ def test_prompts_are_gone_on_with_as_each_alone(greedy):
         assert text == greedy.generate(prompt, length + 9, strip_prompt=True)
 
 
+@pytest.mark.long
 def test_a_search_gives_its_best(writer, quick):
     writer.compile(sampler=BeamSearch(2), **quick)
     texts = generate_texts(writer, PROMPTS[:2], max_new_tokens=16)
@@ -35,6 +37,7 @@ def test_a_search_gives_its_best(writer, quick):
         assert text == writer.generate(prompt, length + 16, strip_prompt=True)
 
 
+@pytest.mark.long
 def test_a_search_knows_its_last_token(writer, quick):
     writer.compile(sampler=BeamSearch(3), **quick)
     for prompt in PROMPTS[:3]:
@@ -72,6 +75,7 @@ def test_nothing_is_made_of_nothing(greedy):
     assert generate_texts(greedy, [], max_new_tokens=4) == []
 
 
+@pytest.mark.long
 def test_long_prompts_are_an_error_or_read_at_their_ends(greedy):
     long = "very " * 80 + "The film"
     with pytest.raises(ValueError, match=r"at most 56 tokens.*at index 1"):

@@ -69,6 +69,7 @@ def test_greedy_tokens_are_those_of_transformers(gpt2, quick, name):
     np.testing.assert_array_equal(generated(task, ids, mask), expected)
 
 
+@pytest.mark.long
 def test_an_end_may_be_the_padding(gpt2, quick):
     """As in a vocabulary that begins with its special tokens."""
     reference, task = gpt2
@@ -89,6 +90,7 @@ def test_an_end_may_be_the_padding(gpt2, quick):
         assert len(theirs) > length + 1
 
 
+@pytest.mark.long
 def test_rules_change_the_tokens(gpt2):
     reference, _ = gpt2
     ids, mask = prompts(40)
@@ -98,6 +100,7 @@ def test_rules_change_the_tokens(gpt2):
     assert all((plain != other).any() for other in others)
 
 
+@pytest.mark.long
 def test_rows_are_what_they_are_alone(gpt2, quick):
     _, task = gpt2
     ids, mask = prompts(8)
@@ -148,6 +151,7 @@ def test_draws_are_distributed_as_in_transformers(name):
         assert test.pvalue > 1e-3
 
 
+@pytest.mark.long
 def test_a_seed_repeats_its_tokens(gpt2, quick):
     _, task = gpt2
     ids, mask = prompts(6)

@@ -71,6 +71,7 @@ def make_bart(folder):
     )
 
 
+@pytest.mark.long
 def test_marian_as_a_user_runs_it(translator, folder):
     sampler = translator.sampler
     done = export_ctranslate2(translator, folder)
@@ -93,6 +94,7 @@ def test_marian_as_a_user_runs_it(translator, folder):
     assert len(set(expected)) > 1
 
 
+@pytest.mark.long
 def test_tokens_that_never_occur(translator, folder):
     """What would be the likeliest token is banned; CTranslate2 is not told again."""
     inputs = translator.preprocessor.generate_preprocess(sentences(8, seed=3))

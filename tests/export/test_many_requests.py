@@ -112,6 +112,7 @@ def resident_mib(pid):
     return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
 
 
+@pytest.mark.long
 def test_no_answer_is_lost_or_crossed_and_memory_stays(server):
     with (
         grpc.insecure_channel(server.grpc_target) as channel,

@@ -56,6 +56,7 @@ def test_probabilities_as_a_user_gets_them(exported):
     assert facts["tokens_at_most"] == 24
 
 
+@pytest.mark.long
 def test_every_kind_of_head(folder):
     task = make_bert_classifier()
     export_onnx(task, folder)

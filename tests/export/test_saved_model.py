@@ -86,6 +86,7 @@ def test_translations_are_those_of_generate(translator):
     )
 
 
+@pytest.mark.long
 def test_each_row_has_its_language_and_length(translator):
     task, signatures, _ = translator
     texts, codes, lengths = sentences(6), ["de", "en"] * 3, [4, 9, 30, 31, 32, 99]
@@ -203,6 +204,7 @@ def test_probabilities_are_those_of_predict(classifier):
     assert again["label"].tolist() == case["outputs"]["label"]
 
 
+@pytest.mark.long
 def test_several_heads_answer_side_by_side(tmp_path):
     task = make_bert_classifier()
     signatures, _ = export(task, tmp_path / "toy")
@@ -227,6 +229,7 @@ def test_several_heads_answer_side_by_side(tmp_path):
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["translator", "language_model", "classifier"])
 def test_hard_texts_are_answered(kind, request):
     _, signatures, _ = request.getfixturevalue(kind)

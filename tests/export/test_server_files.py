@@ -49,6 +49,7 @@ def test_warmup_requests_have_every_size_and_signature(base_path):
     )
 
 
+@pytest.mark.long
 def test_only_short_completions_warm_up_every_size(tmp_path):
     written = export_saved_model(make_language_model(tmp_path), tmp_path / "writer")
     assert read_warmup(written, "writer") == sorted(
@@ -57,6 +58,7 @@ def test_only_short_completions_warm_up_every_size(tmp_path):
     )
 
 
+@pytest.mark.long
 def test_without_the_protos_there_is_a_warning(classifier, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "tensorflow_serving.apis", None)
     with pytest.warns(UserWarning, match=r"pip install kftune\[serving\]"):
@@ -65,6 +67,7 @@ def test_without_the_protos_there_is_a_warning(classifier, tmp_path, monkeypatch
     assert not (written / "assets.extra" / "tf_serving_warmup_requests").exists()
 
 
+@pytest.mark.long
 def test_settings_that_were_edited_stay(classifier, base_path):
     (base_path / "models.config").write_text("# mine\n")
     written = export_saved_model(classifier, base_path, warmup=False)

@@ -124,6 +124,7 @@ def test_mistakes_of_the_command(tmp_path, capsys):
         kftune.export.verify(tmp_path, calls=0)
 
 
+@pytest.mark.long
 def test_checks_run_in_processes(scorer, monkeypatch, capsys):
     checks = ("c_api", "expected")
     monkeypatch.setattr("kftune.export.verify_saved_model._CHECKS", checks)

@@ -56,6 +56,7 @@ def assert_close(received, expected):
     np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("max_logits", [1, 4 * V, 1000 * V])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_sums_and_gradients_are_those_of_all_logits(tokens, max_logits, smoothing):

@@ -157,6 +157,7 @@ def test_metrics_of_several_heads_leave_missing_labels_out(heads, make_backbone)
     assert scores["topic_accuracy"] == pytest.approx(right.mean(), abs=1e-6)
 
 
+@pytest.mark.long
 def test_a_missing_label_has_no_effect_on_training(heads, quick, make_backbone):
     def trained(value):
         keras.utils.set_random_seed(1)

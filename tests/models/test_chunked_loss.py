@@ -106,6 +106,7 @@ def test_accuracy_is_in_the_logs():
     assert logs["sparse_categorical_accuracy"] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.long
 def test_traced_training_is_that_of_logits():
     options = {"run_eagerly": False, "jit_compile": False}
     assert_same_training(
@@ -114,6 +115,7 @@ def test_traced_training_is_that_of_logits():
     )
 
 
+@pytest.mark.long
 def test_frozen_embeddings_train_as_with_logits():
     tasks = [compiled(make_gpt2, from_logits=x) for x in (False, True)]
     for task in tasks:
@@ -144,6 +146,7 @@ def test_no_logits_are_made(monkeypatch):
     assert made == [False, False, True]
 
 
+@pytest.mark.long
 def test_regularisers_add_to_the_loss():
     tasks = [compiled(make_gpt2, from_logits=x) for x in (False, True)]
     for task in tasks:
@@ -152,6 +155,7 @@ def test_regularisers_add_to_the_loss():
     assert_same_training(*tasks)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("options", "num_logs"),
     [
@@ -194,6 +198,7 @@ def test_an_integer_table_gives_its_own_logits():
     assert logs["loss"] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.long
 def test_half_precision_trains_as_with_logits():
     def make():
         return make_gpt2("mixed_bfloat16")
@@ -221,6 +226,7 @@ class Halved(keras.losses.SparseCategoricalCrossentropy):
         return super().call(y_true, y_pred) / 2
 
 
+@pytest.mark.long
 def test_a_loss_of_ones_own_is_what_is_trained():
     loss = Halved(from_logits=True, reduction="mean_with_sample_weight")
     with pytest.warns(UserWarning):

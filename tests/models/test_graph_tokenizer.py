@@ -32,6 +32,7 @@ def test_a_new_vocabulary_counts(gpt2_tokenizer):
         assert graph(tokenize, tokenizer, ["ba"]) == [[5, a]]
 
 
+@pytest.mark.long
 def test_other_models_have_keras_hubs_tokenizer():
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "film"]
     tokenizer = keras_hub.models.BertTokenizer(words)

@@ -18,6 +18,7 @@ def task(gpt2_backbone, gpt2_tokenizer, randomised, quick):
     return task
 
 
+@pytest.mark.long
 def test_the_best_texts_come_with_scores(task):
     found = task.generate(PROMPTS, num_return_sequences=2, return_scores=True)
     assert [len(pairs) for pairs in found] == [2, 2, 2]
@@ -44,6 +45,7 @@ def test_the_best_texts_come_with_scores(task):
             assert text == preprocessor.tokenizer.detokenize(tokens)
 
 
+@pytest.mark.long
 def test_all_kinds_of_inputs(task):
     found = task.generate(PROMPTS, num_return_sequences=3)
     one = task.generate(PROMPTS[1], return_scores=True)

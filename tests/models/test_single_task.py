@@ -27,6 +27,7 @@ def heads():
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "pooling", "made"),
     [("Bert", "first", TextClassifier), ("GPT2", None, GPT2TextClassifier)],
@@ -86,6 +87,7 @@ def test_a_frozen_head_stays_frozen(heads, make_backbone):
     assert single_task(task, "stars").head.trainable_weights
 
 
+@pytest.mark.long
 def test_factors_of_lora_are_saved_in_their_weights(
     heads, quick, gpt2_backbone, gpt2_tokenizer, tmp_path
 ):

@@ -123,12 +123,14 @@ def test_training_and_validation_data_may_differ_in_form(task, training, validat
     assert len(history["val_loss"]) == 2
 
 
+@pytest.mark.long
 def test_a_share_of_the_strings_may_validate(task):
     history = task.fit(TEXTS, LABELS, validation_split=0.4, verbose=0).history
     expected = task.evaluate(TEXTS[3:], LABELS[3:], return_dict=True, verbose=0)
     assert history["val_loss"] == pytest.approx([expected["loss"]], abs=1e-5)
 
 
+@pytest.mark.long
 def test_sample_weights_and_class_weights_count(task):
     plain = task.evaluate(TEXTS[:2], LABELS[:2], return_dict=True, verbose=0)["loss"]
     first = task.evaluate(
@@ -267,6 +269,7 @@ def test_a_saved_language_model_has_its_sampler(gpt2_lm, tmp_path, quick):
     assert loaded.sampler.get_config() == gpt2_lm.sampler.get_config()
 
 
+@pytest.mark.long
 def test_a_rate_that_has_fallen_to_zero_is_told(task, quick):
     schedule = keras.optimizers.schedules.PolynomialDecay(0.1, 1, 0.0)
     task.compile(keras.optimizers.SGD(schedule), **quick)
@@ -285,6 +288,7 @@ def test_class_weights_are_for_classes_alone(gpt2_backbone, problem_type):
         task.fit(rows, [[1.0, 0.0]], class_weight={0: 2.0}, verbose=0)
 
 
+@pytest.mark.long
 def test_a_task_with_a_tokenizer_can_be_quantised(task):
     expected = task.predict(TEXTS, verbose=0)
     task.quantize("int8")

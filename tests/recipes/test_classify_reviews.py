@@ -194,6 +194,7 @@ def test_the_classic_run_of_gpt2_small(run_recipe, options, folder):
     assert history["loss"][-1] < history["loss"][0]
 
 
+@pytest.mark.long
 def test_a_frozen_backbone_is_saved_as_it_was(run_recipe, options, preset, folder):
     out = folder / "frozen"
     changes = ["--epochs", 1, "--freeze", "backbone", "--out", out]
@@ -205,6 +206,7 @@ def test_a_frozen_backbone_is_saved_as_it_was(run_recipe, options, preset, folde
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.long
 @pytest.mark.backend
 def test_blocks_may_be_unfrozen_epoch_by_epoch(run_recipe, options, preset, folder):
     out = folder / "unfrozen"

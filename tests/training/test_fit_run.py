@@ -178,6 +178,7 @@ def test_a_score_of_ones_own_tells_the_best_epoch(tmp_path):
     assert (weights[1][0] != weights[3][0]).any()
 
 
+@pytest.mark.long
 def test_it_ends_with_the_mean_of_the_best_epochs(tmp_path):
     """Each epoch of a falling loss is the best so far: the last two are averaged."""
     alone = [run(tmp_path / f"{n}", rate=0.1, epochs=n)[0] for n in (3, 4)]
@@ -259,6 +260,7 @@ class Logging(Silent):
         logs["val_own"] = epoch
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "callback",
     [

@@ -147,6 +147,7 @@ OPTIMIZERS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_all_is_as_it_was(name):
     model, twin = (make_model(OPTIMIZERS[name](), dropout=0.5) for _ in range(2))
@@ -223,6 +224,7 @@ def rows():
     return LengthBucketed(rows, rng.integers(0, 3, 20), batch_size=4)
 
 
+@pytest.mark.long
 def test_a_frozen_task_on_length_buckets_trains_on_as_before(task, rows):
     freeze(task, "all_but_last:1")
     flags = [weight.trainable for weight in task.weights]

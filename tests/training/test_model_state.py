@@ -46,6 +46,7 @@ def test_weights_random_states_and_optimizer_are_there():
     assert described["model/0"][1:] == [[3, 2], "float32"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_loaded_model_trains_on_as_the_saved_one(dtype, tmp_path):
     model, other = make_model(dtype), make_model(dtype)

@@ -71,6 +71,7 @@ def test_a_stopped_training_ends_as_an_unbroken_one(whole, step, save_freq, tmp_
     assert_as_whole(whole, traces(tmp_path, save_freq=save_freq))
 
 
+@pytest.mark.long
 def test_a_training_that_was_done_trains_nothing(whole, tmp_path):
     traces(tmp_path)
     again = RunCheckpoint(tmp_path / "checkpoints")
@@ -81,6 +82,7 @@ def test_a_training_that_was_done_trains_nothing(whole, tmp_path):
     assert_as_whole(whole, resumed)
 
 
+@pytest.mark.long
 def test_a_damaged_checkpoint_costs_no_more_than_its_epoch(whole, tmp_path):
     stop(tmp_path, 3, "begin")
     path = CheckpointFolder(tmp_path / "checkpoints").newest() / "variables.npz"
@@ -162,6 +164,7 @@ def test_other_targets_of_the_same_rows_are_refused(folder):
         RunCheckpoint(folder, data=data)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     keras.config.backend() != "tensorflow", reason="others make metrics before a step"
 )

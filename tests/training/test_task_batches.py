@@ -205,6 +205,7 @@ def split_batches_by_head(task, name):
     return {"train": LengthBucketed(tokens, {name: np.array(rows["label"])}, **ALL)}
 
 
+@pytest.mark.long
 def test_rows_of_one_task_leave_the_other_head_as_it_is(both):
     batches = task_batches(both, SPLITS, batch_size=3, max_buckets=1)
     x, y, weights = batches["validation"][0]
@@ -217,6 +218,7 @@ def test_rows_of_one_task_leave_the_other_head_as_it_is(both):
     assert np.abs(kernel - before["verdict"][0]).max() > 1e-3
 
 
+@pytest.mark.long
 def test_metrics_of_each_task_count_its_own_rows(both):
     batches = task_batches(both, SPLITS, mix="even", batch_size=4)
     history = both.fit(
@@ -232,6 +234,7 @@ def test_metrics_of_each_task_count_its_own_rows(both):
         assert history[f"val_{name}_accuracy"] == [pytest.approx(accuracy)]
 
 
+@pytest.mark.long
 def test_a_frozen_backbone_stays_and_both_heads_learn(both):
     freeze(both, "backbone")
     before = values(both.backbone.weights)

@@ -79,6 +79,7 @@ def test_the_loss_of_pairs_is_that_of_the_answers(task):
     assert mean == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.long
 def test_answers_are_learnt_from_batches_and_from_lists(task):
     before = answer_loss(task)
     rows = Dataset.from_dict({"text": QUESTIONS, "answer": ANSWERS})
@@ -123,6 +124,7 @@ def trained_weights(task, data, start):
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pack_to", [24, 60])  # of 24 positions
 def test_texts_in_one_row_are_learnt_as_if_alone(task, pack_to):
     task.compile(keras.optimizers.SGD(0.1), **JIT)

@@ -97,6 +97,7 @@ def test_accumulated_sums_are_one_large_batch_whatever_the_tokens():
     assert np.abs(large).max() > 1e-2
 
 
+@pytest.mark.long
 def test_mixed_precision_learns_as_float32_does():
     losses = {}
     for dtype in ("float32", "mixed_float16", "mixed_bfloat16"):
@@ -110,6 +111,7 @@ def test_mixed_precision_learns_as_float32_does():
         assert received == pytest.approx(expected, rel=0.02), dtype
 
 
+@pytest.mark.long
 def test_float16_skips_steps_that_overflow_and_scales_less():
     task = make_task("sgd", dtype="mixed_float16")
     assert isinstance(task.optimizer, keras.optimizers.LossScaleOptimizer)
@@ -122,6 +124,7 @@ def test_float16_skips_steps_that_overflow_and_scales_less():
     assert float(optimizer.dynamic_scale) == 2.0 ** (24 - changed.count(False))
 
 
+@pytest.mark.long
 def test_moving_averages_are_validated_and_kept():
     class Watch(keras.callbacks.Callback):
         """The weights after each step, and those that are validated."""

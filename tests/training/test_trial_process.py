@@ -85,6 +85,7 @@ def run_here(make_study, reference, tmp_path):
     enter_trial(None)
 
 
+@pytest.mark.long
 def test_a_process_reports_to_the_storage(make_study, reference, tmp_path):
     study = make_study(what="learn")
     process = TrialProcess(tmp_path, 0, reference)

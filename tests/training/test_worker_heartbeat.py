@@ -26,6 +26,7 @@ def test_a_worker_lives_until_it_ends(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == [mine.name]
 
 
+@pytest.mark.long
 def test_a_killed_worker_is_dead_at_once(tmp_path):
     command = [sys.executable, "-c", PROGRAM, tmp_path]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

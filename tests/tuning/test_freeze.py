@@ -129,6 +129,7 @@ def test_keras_alone_goes_wrong_after_a_fit(classifier, batch):
     assert kept == (keras.config.backend() == "torch")
 
 
+@pytest.mark.long
 def test_a_pattern_and_a_callable_freeze_by_path(classifier, batch):
     compile_(classifier)
     freeze(classifier, re.compile(r"^transformer_layer_[01]/"))

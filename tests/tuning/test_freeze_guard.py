@@ -17,6 +17,7 @@ def compile_(model):
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 
 
+@pytest.mark.long
 def test_a_late_change_stops_before_the_first_step(gpt2, classifier, batch):
     compile_(classifier)
     freeze(classifier, "backbone")

@@ -35,6 +35,7 @@ def test_a_loaded_task_trains_what_the_saved_one_did(policy, gpt2, batch, tmp_pa
     assert not np.array_equal(before[-2], values(loaded)[-2])
 
 
+@pytest.mark.long
 def test_frozen_blocks_take_the_fast_path_of_attention(batch):
     backbone = GPT2Backbone(50, 2, 2, 8, 16, dropout=0.5, max_sequence_length=16)
     task = attach_head(backbone, 3)
@@ -49,6 +50,7 @@ def test_frozen_blocks_take_the_fast_path_of_attention(batch):
     assert paths[1][1] == "einsum"
 
 
+@pytest.mark.long
 def test_flags_that_change_after_freeze_stop_fit(gpt2, batch):
     task = attach_head(gpt2, 3)
     freeze(task, "all_but_last:1")

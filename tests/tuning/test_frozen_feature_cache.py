@@ -155,6 +155,7 @@ def test_other_heads_and_rates_compute_nothing_again(passes, tmp_path):
     assert len(list(tmp_path.glob(FEATURES))) == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "change", ["a token", "rows", "policy", "dtype", "version", "weight", "layer"]
 )
@@ -234,6 +235,7 @@ def test_what_was_half_written_is_not_used(passes, tmp_path, monkeypatch):
     assert np.isfinite(pooled).all() and pooled.any(axis=1).all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_takes_half_the_space(dtype, tmp_path):
     losses, sizes = {}, {}

@@ -58,6 +58,7 @@ STARTS = {
 }
 
 
+@pytest.mark.long
 def test_each_part_changes_from_its_epoch_on(classifier, batch):
     compile_(classifier, metrics=["accuracy"])
     weights = Weights()
@@ -78,6 +79,7 @@ def test_each_part_changes_from_its_epoch_on(classifier, batch):
     assert classifier.freeze_policy == "nothing"
 
 
+@pytest.mark.long
 def test_the_tasks_of_kftune_unfreeze_with_dropout_off_in_what_is_frozen(gpt2, batch):
     task = attach_head(gpt2, 3)
     compile_(task)

@@ -131,6 +131,7 @@ def test_an_output_that_is_not_tied_is_at_the_whole_rate():
     assert depths["token_embedding/embeddings"] == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["GPT2", "Bert", "translation"])
 def test_a_step_is_that_of_sgd_at_the_rate_of_each_depth(tasks, name):
     task, batch = tasks(name)
@@ -152,6 +153,7 @@ def test_a_step_is_that_of_sgd_at_the_rate_of_each_depth(tasks, name):
     )
 
 
+@pytest.mark.long
 def test_without_decay_a_run_is_that_of_the_plain_optimizer(tasks):
     task, batch = tasks("GPT2")
 

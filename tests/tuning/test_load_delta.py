@@ -53,6 +53,7 @@ def test_training_goes_on_with_what_was_trained(tmp_path):
         assert is_same != weight.trainable, weight.path
 
 
+@pytest.mark.long
 def test_deltas_of_one_base_take_turns(tmp_path):
     paths = [tmp_path / name for name in ("a.delta", "b.delta")]
     tasks = [saved(path, "lora:rank=2", i) for i, path in enumerate(paths)]

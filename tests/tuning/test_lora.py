@@ -70,6 +70,7 @@ def test_policies_that_cannot_be_read_are_refused(policy, classifier):
     assert len(classifier.weights) == weights
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("policy", "trained"),
     [

@@ -64,6 +64,7 @@ def test_factors_alone_are_trained(task, batch):
     assert np.abs(logits(task, batch) - before).max() > 1e-3
 
 
+@pytest.mark.long
 def test_what_is_saved_is_merged(task, batch, tmp_path):
     freeze(task, "lora:rank=2")
     train(task, batch)

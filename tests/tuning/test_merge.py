@@ -23,6 +23,7 @@ def draw_factors(model):
     return len(drawn)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("policy", "layers"),
     [("lora:rank=2", 4), ("lora:rank=2,layers=embedding|dense", 5)],
@@ -54,6 +55,7 @@ def test_the_kernel_is_the_sum_that_numpy_gives():
     assert "lora_rank" not in dense.get_config()
 
 
+@pytest.mark.long
 def test_what_was_frozen_stays_so_until_the_next_policy(gpt2, batch):
     task = attach_head(gpt2, 3)
     freeze(task, "lora:rank=2")

@@ -103,6 +103,7 @@ def test_a_causal_lm_keeps_its_sampler_and_generates_anew(gpt2, batch):
     np.testing.assert_array_equal(generated[:, 3], logits[:, 2].argmax(-1))
 
 
+@pytest.mark.long
 def test_slots_are_empty_and_steps_go_on(classifier, batch):
     schedule = keras.optimizers.schedules.PolynomialDecay(0.1, 10, 0.0)
     compile_(classifier, keras.optimizers.Adam(schedule))
@@ -117,6 +118,7 @@ def test_slots_are_empty_and_steps_go_on(classifier, batch):
     assert int(optimizer.iterations) == 6
 
 
+@pytest.mark.long
 def test_gradient_accumulation_goes_on(classifier, batch):
     compile_(classifier, keras.optimizers.SGD(0.5, gradient_accumulation_steps=3))
     fit(classifier, batch, epochs=2)
@@ -134,6 +136,7 @@ def test_gradient_accumulation_goes_on(classifier, batch):
     assert not np.array_equal(value(kernel), before)
 
 
+@pytest.mark.long
 def test_a_loss_scale_optimizer_is_wrapped_once(classifier, batch):
     inner = keras.optimizers.Adam(0.25)
     compile_(classifier, keras.optimizers.LossScaleOptimizer(inner, 2.0**8))
@@ -163,6 +166,7 @@ def test_several_optimizers_are_made_anew(classifier, batch):
     assert slot_bytes(optimizer) == 2 * 4 * HEAD
 
 
+@pytest.mark.long
 def test_moving_averages_start_at_the_weights(classifier, batch):
     compile_(classifier, keras.optimizers.SGD(0.0, use_ema=True, ema_momentum=0.5))
     fit(classifier, batch)
@@ -222,6 +226,7 @@ def test_mixed_precision_is_not_scaled_against_ones_will(batch):
         model.fit(x, batch[1], verbose=0)
 
 
+@pytest.mark.long
 def test_a_renewed_optimizer_leaves_all_else_as_it_was(classifier, batch):
     metric = keras.metrics.SparseCategoricalAccuracy(name="plain")
     compile_(

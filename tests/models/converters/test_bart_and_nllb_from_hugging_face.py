@@ -102,6 +102,7 @@ def assert_same_beams(task, model, tokenizer, quick, *, forced=None, **search):
     np.testing.assert_allclose([score for _, score in pairs], scores, rtol=0.02)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("search", SEARCHES)
 def test_bart_searches_as_in_transformers(bart, quick, search):
     folder, model, tokenizer = bart
@@ -161,6 +162,7 @@ def test_bart_summarises_as_in_transformers(bart, quick):
     assert len(set(expected)) == len(SHORT)
 
 
+@pytest.mark.long
 def test_each_end_of_the_checkpoint_stops(bart, quick):
     folder, model, tokenizer = bart
     longer = greedy(model, tokenizer, SHORT).tolist()
@@ -175,6 +177,7 @@ def test_each_end_of_the_checkpoint_stops(bart, quick):
     assert_same_beams(task, model, tokenizer, quick, num_beams=3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", ["deu_Latn", "fra_Latn"])
 def test_nllb_translates_as_in_transformers(nllb, language, quick):
     folder, model, tokenizer = nllb

@@ -95,6 +95,7 @@ def change_config(folder, **settings):
     path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
 
 
+@pytest.mark.long
 @pytest.mark.backend
 def test_logits_are_those_of_transformers(reference, tmp_path):
     reference.save_pretrained(tmp_path)

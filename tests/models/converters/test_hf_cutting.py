@@ -66,6 +66,7 @@ def rows_of(tokenizer, texts):
     return rows
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("in_file", [True, False])
 @pytest.mark.parametrize("stated", [True, False, None])
 @pytest.mark.parametrize("name", ["PreTrainedTokenizerFast", "GPT2Tokenizer"])

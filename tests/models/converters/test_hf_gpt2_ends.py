@@ -64,6 +64,7 @@ def expected_text(model, tokenizer, **options):
     return row, tokenizer.decode(row, skip_special_tokens=True)
 
 
+@pytest.mark.long
 def test_the_end_of_the_checkpoint_ends_texts(chat, quick):
     folder, model, tokenizer = chat
     row, text = expected_text(model, tokenizer)
@@ -78,6 +79,7 @@ def test_the_end_of_the_checkpoint_ends_texts(chat, quick):
     assert task.preprocessor.tokenize_rows([PROMPT])[0].tolist() == [*ids, end]
 
 
+@pytest.mark.long
 def test_presets_and_exports_keep_the_end(chat, tmp_path, quick):
     folder, model, tokenizer = chat
     _, text = expected_text(model, tokenizer)

@@ -137,6 +137,7 @@ def test_marian_learns_from_strings_and_is_handed_on(marian, tmp_path, quick):
     assert task.generate(SHORT, max_length=16) == expected
 
 
+@pytest.mark.long
 def test_a_preset_keeps_tokenizer_and_settings(marian, tmp_path, quick):
     folder, _, _ = marian
     task = kftune.models.TransformerSeq2SeqLM.from_preset(folder)

@@ -131,6 +131,7 @@ def test_every_argument_comes_back_from_the_config():
     assert again.transformer_layers[0].remat
 
 
+@pytest.mark.long
 def test_training_is_the_same_with_states_computed_again(stock, quick):
     weights = []
     for remat in (False, True):

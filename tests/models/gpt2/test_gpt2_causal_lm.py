@@ -67,6 +67,7 @@ class OutsideXla(keras_hub.samplers.GreedySampler):
         return tf.ensure_shape(tokens, probabilities.shape[:1])
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     keras.config.backend() != "tensorflow", reason="others have one way to compile"
 )
@@ -102,6 +103,7 @@ def test_a_keras_file_keeps_how_it_generates(task, tmp_path):
         assert again.jit_compile == task.jit_compile
 
 
+@pytest.mark.long
 def test_greedy_tokens_are_the_best_ones_of_the_full_pass(bare):
     given = prompts(1, 5, 34)
     outputs = bare.generate(given, stop_token_ids=None)
@@ -117,6 +119,7 @@ def test_greedy_tokens_are_the_best_ones_of_the_full_pass(bare):
     assert len(set(tokens[:, 1:][chosen])) > 10
 
 
+@pytest.mark.long
 def test_a_row_is_the_same_alone_and_among_others(bare):
     given = prompts(3, 33)
     together = bare.generate(given, stop_token_ids=None)["token_ids"]
@@ -126,6 +129,7 @@ def test_a_row_is_the_same_alone_and_among_others(bare):
         np.testing.assert_array_equal(received[0], together[row])
 
 
+@pytest.mark.long
 def test_texts_in_and_texts_out(task, stock):
     expected = stock.generate(TEXTS[:2], max_length=16)
     assert task.generate(TEXTS[:2], max_length=16) == expected
@@ -137,6 +141,7 @@ def test_texts_in_and_texts_out(task, stock):
     assert [t + s for t, s in zip(TEXTS, stripped, strict=False)] == expected
 
 
+@pytest.mark.long
 def test_a_known_shape_is_compiled_once(bare, monkeypatch):
     if keras.backend.backend() == "torch":
         pytest.skip("PyTorch runs generate_step eagerly")
@@ -208,6 +213,7 @@ class Batches(keras.utils.PyDataset):
         return self.batch
 
 
+@pytest.mark.long
 def test_all_forms_of_data_give_the_loss_of_the_formula(task):
     batch = task.preprocessor(TEXTS)
     x, y, weight = batch

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.backend
 TEXTS = ["good film", "it's a slow start!", "", "The film isn't bad: see it."]
 
 
+@pytest.mark.long
 def test_a_saved_task_is_a_preset_of_keras_hub(task, tmp_path):
     task.save_to_preset(tmp_path)
     for path in tmp_path.glob("*.json"):
@@ -34,6 +35,7 @@ def test_a_saved_task_is_a_preset_of_keras_hub(task, tmp_path):
         assert model.generate(TEXTS[:2], max_length=16) == expected
 
 
+@pytest.mark.long
 def test_a_saved_task_of_keras_hub_becomes_ours(stock, tmp_path):
     stock.save_to_preset(str(tmp_path))
     ours = GPT2CausalLM.from_preset(tmp_path)
@@ -43,6 +45,7 @@ def test_a_saved_task_of_keras_hub_becomes_ours(stock, tmp_path):
     assert ours.generate(TEXTS[:2], max_length=16) == expected
 
 
+@pytest.mark.long
 def test_integer_weights_are_saved_and_saved_again(task, tmp_path, quick):
     task.quantize("int8")
     task.compile(sampler="greedy", **quick)
@@ -67,6 +70,7 @@ def test_integer_weights_are_evaluated_in_a_graph(task, quick):
     assert loss == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.long
 def test_without_a_preprocessor(task, tmp_path):
     task.save_to_preset(tmp_path)
     for name in ("tokenizer.json", "preprocessor.json"):

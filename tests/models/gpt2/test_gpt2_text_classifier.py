@@ -72,6 +72,7 @@ def test_left_padding_gives_the_same(task):
     np.testing.assert_allclose(task.predict(rows("left"), verbose=0), right, atol=1e-5)
 
 
+@pytest.mark.long
 def test_a_batch_of_one_and_more_padding_give_the_same(task):
     batch = rows("right")
     together = task.predict(batch, verbose=0)

@@ -87,6 +87,7 @@ def test_keras_hub_opens_the_folder_in_float32(gpt2_lm, tmp_path):
         np.testing.assert_array_equal(weight, original.astype("float16"))
 
 
+@pytest.mark.long
 @pytest.mark.backend
 def test_a_translation_model_comes_back_rounded(translator, tmp_path):
     x, _, _ = translator.preprocessor([f">>de<< {t}" for t in SOURCE], TARGET)
@@ -128,6 +129,7 @@ def test_weights_take_two_bytes_each(name, request, tmp_path):
     assert not [path for path in folder.iterdir() if path.name.startswith("tmp")]
 
 
+@pytest.mark.long
 def test_a_shipped_translation_model_is_known_by_its_name(
     translator, tmp_path, monkeypatch, capsysbinary
 ):

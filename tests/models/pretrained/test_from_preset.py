@@ -93,6 +93,7 @@ def test_a_hugging_face_folder(name, hugging_face):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_folder_that_kftune_or_keras_hub_wrote(name, saved):
     assert isinstance(make(name, saved[FAMILY[name]]), getattr(kftune.models, name))
@@ -111,6 +112,7 @@ def test_a_name_on_the_hub(name, hugging_face, monkeypatch):
     assert set(asked) == {("owner/name", True)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [x for x in FAMILY if FAMILY[x] == "gpt2"])
 def test_a_shipped_name(name, gpt2_lm, tmp_path, monkeypatch):
     monkeypatch.setattr(preset_catalog, "SHIPPED_FOLDER", tmp_path)

@@ -45,6 +45,7 @@ def assert_same_predictions(one, other):
         np.testing.assert_allclose(got, wanted, atol=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cls", [GPT2TextClassifier, TextClassifier])
 def test_a_saved_task_comes_back_whole(task, saved, cls):
     again = cls.from_preset(saved, offline=True)
@@ -143,6 +144,7 @@ def test_a_trained_task_is_saved_without_its_optimizer(task, tmp_path, quick, re
     assert sum(stored) == task.head.count_params()
 
 
+@pytest.mark.long
 def test_saving_again_replaces_the_task_and_leaves_other_files(task, saved):
     (saved / "notes.txt").write_text("mine")
     (saved / ".saving-killed" / "assets").mkdir(parents=True)
@@ -170,6 +172,7 @@ def test_saving_again_in_other_shards_leaves_no_old_weights(task, tmp_path, size
     assert ("model.weights.json" in names[0]) == (sizes[1] < 1)
 
 
+@pytest.mark.long
 def test_a_failed_save_leaves_the_old_task(task, saved, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("disk full")

@@ -85,6 +85,7 @@ def random_texts(seed, count):
         yield "".join(part() for part in parts)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["shipped", "bart", "tiny"])
 def test_ids_of_random_texts_are_those_of_the_library(request, name):
     tokenizer = request.getfixturevalue(name)
@@ -98,6 +99,7 @@ def test_ids_of_random_texts_are_those_of_the_library(request, name):
     assert len({token for row in expected for token in row}) > (4 if few else 400)
 
 
+@pytest.mark.long
 def test_rules_in_any_order_are_applied_as_the_library_does():
     rng = random.Random(5)
     for _ in range(2):
@@ -128,6 +130,7 @@ def test_long_words_are_merged_in_pieces(shipped):
     assert received[3] != whole.encode(letters).ids
 
 
+@pytest.mark.long
 def test_special_tokens_that_begin_alike_or_have_no_id_yet():
     tokenizer = keras_hub.models.GPT2Tokenizer(
         {"<|endoftext|>": 0, "a": 1, "b": 2, "ab": 3, "Ġ": 4},

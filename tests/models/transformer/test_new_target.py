@@ -106,6 +106,7 @@ def test_the_decoder_is_new_unless_it_is_asked_for(task, french, copy_decoder):
     assert size == task.backbone.vocabulary_size == 290
 
 
+@pytest.mark.long
 def test_what_lora_learned_comes_along(task, french):
     task.backbone.enable_lora(2)
     for weight in task.backbone.trainable_weights:

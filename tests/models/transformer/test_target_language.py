@@ -49,6 +49,7 @@ def m2m100(tmp_path, randomised):
     return make_task(tokenizer, randomised)
 
 
+@pytest.mark.long
 def test_marian_is_told_before_the_source(marian):
     tagged = [f">>fra<< {text}" for text in SHORT]
     scored = marian.generate(tagged, return_scores=True)

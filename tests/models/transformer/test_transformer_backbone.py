@@ -83,6 +83,7 @@ def test_a_bart_folder_becomes_ours(bart, tmp_path):
         assert_same_states(bart, ours)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sizes", [SIZES, UNEQUAL], ids=["equal", "unequal"])
 @pytest.mark.parametrize("prompt_length", [1, 3])
 def test_steps_give_the_states_of_the_full_pass(sizes, prompt_length):
@@ -187,6 +188,7 @@ def test_every_argument_comes_back_from_the_config(sizes):
     assert again.compute_dtype == "bfloat16"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sizes", [SIZES, UNEQUAL], ids=["equal", "unequal"])
 def test_a_preset_comes_back(sizes, tmp_path):
     backbone = randomised(TransformerBackbone(**sizes))

@@ -118,6 +118,7 @@ def test_greedy_tokens_are_the_best_ones_of_the_full_pass(bare):
     assert len(set(tokens[:, 1:][chosen])) > 5
 
 
+@pytest.mark.long
 def test_a_banned_token_is_never_generated(bare, quick):
     given = prompts(1, 5)
     tokens = bare.generate(given, stop_token_ids=None)["decoder_token_ids"]
@@ -311,6 +312,7 @@ def test_options_of_from_preset(task, tmp_path):
         TransformerSeq2SeqLM.from_preset(tmp_path, encoder_sequence_length=99)
 
 
+@pytest.mark.long
 def test_a_classifier_on_the_encoder(task, tmp_path):
     task.save_to_preset(tmp_path / "lm")
     classifier = TextClassifier.from_preset(tmp_path / "lm", num_classes=2)

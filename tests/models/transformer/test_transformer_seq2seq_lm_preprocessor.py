@@ -33,6 +33,7 @@ def plain(structure):
     )
 
 
+@pytest.mark.long
 def test_rows_are_keras_hubs(preprocessor):
     theirs = keras_hub.models.BartSeq2SeqLMPreprocessor(preprocessor.tokenizer, 6, 5)
     texts = {"encoder_text": ["abc", "a" * 9], "decoder_text": ["b", "c" * 9]}
@@ -47,6 +48,7 @@ def test_rows_are_keras_hubs(preprocessor):
     assert plain(next(iter(batches))) == expected
 
 
+@pytest.mark.long
 def test_rare_text_gives_the_same_rows_in_a_graph(preprocessor):
     texts = ["a\x00bc", "b\n\na", "<s>b</s> a"]
     pairs = (texts, texts[::-1])
@@ -77,6 +79,7 @@ def test_other_tokenizers_get_one_start_and_one_end():
     assert preprocessor.stop_token_ids == [2]
 
 
+@pytest.mark.long
 def test_prompts(preprocessor):
     sources = ["a" * n for n in (1, 3)]
     received = preprocessor.generate_preprocess(sources)
