@@ -91,7 +91,7 @@ class CheckpointFolder:
             )
         return None
 
-    def drop_all_but(self, path):
+    def drop_leftovers(self, path):
         """Removes what is newer than a checkpoint, and what a kill left behind.
 
         That is what was written in half, and old ones that were about to be removed.

@@ -133,7 +133,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         self._random = state["random"]
         if not self.step:
             self._restore_random()
-        self._files.drop_all_but(self._path)
+        self._files.drop_leftovers(self._path)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Checks that `fit` goes on where it stopped, with the metrics it had."""

@@ -79,7 +79,7 @@ def test_a_damaged_one_gives_way_to_the_one_before(checkpoints, damage, name):
     with pytest.warns(UserWarning, match=f"{newest.name} is damaged: .*{reason}"):
         path = checkpoints.newest()
     assert position_of(path) == (3, 0)
-    checkpoints.drop_all_but(path)
+    checkpoints.drop_leftovers(path)
     assert os.listdir(checkpoints.folder) == [path.name]
 
 
@@ -148,7 +148,7 @@ def test_what_a_kill_kept_from_being_removed_goes_later(
         patched.setattr("os.unlink", fail)
         checkpoints.write((4, 0), {"model/0": np.zeros(9)}, {})
     assert len(os.listdir(checkpoints.folder)) == 3
-    checkpoints.drop_all_but(checkpoints.newest())
+    checkpoints.drop_leftovers(checkpoints.newest())
     assert sorted(os.listdir(checkpoints.folder)) == [
         "epoch-000003-step-000000020",
         "epoch-000004-step-000000000",
