@@ -9,7 +9,6 @@ need more than the first. Written under --out: memory.json, and what `search` wr
 """
 
 import json
-import resource
 from pathlib import Path
 
 import keras
@@ -18,6 +17,7 @@ import numpy as np
 from kftune.cli import option_types as types
 from kftune.cli.recipe import run_recipe
 from kftune.files import write_aside
+from kftune.peak_memory import peak_memory
 from kftune.training import TrialCallback, search
 
 KEPT = []
@@ -52,8 +52,7 @@ def main(*, trials: types.PositiveInt = 30, out: Path = Path("runs/search_memory
             mode="min",
             sampler="tpe",
         )
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        peaks[f"search_mb_after_{n_trials}"] = round(peak / 2**10)
+        peaks[f"search_mb_after_{n_trials}"] = round(peak_memory() / 2**20)
     held = [row["peak_mb"] for row in result.trials]
     report = {**peaks, "trial_mb_first": held[0], "trial_mb_most": max(held)}
     with write_aside(out / "memory.json") as aside:

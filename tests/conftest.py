@@ -36,6 +36,12 @@ def own_keras_home(tmp_path_factory):
         yield
 
 
+@pytest.fixture(autouse=True, scope="module")
+def seeded_file():
+    """For what a file makes once, before `seeded` runs."""
+    keras.utils.set_random_seed(7)
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     keras.utils.set_random_seed(7)

@@ -2,13 +2,13 @@
 
 import inspect
 import os
-import resource
 import signal
 import subprocess
 import sys
 import threading
 import traceback
 
+from kftune.peak_memory import peak_memory
 from kftune.training.run_folder import close_run, drop_weights
 from kftune.training.search_study import SearchStudy
 from kftune.training.search_trial import SearchTrial
@@ -114,9 +114,7 @@ def _end_with_search():
 
 def _peak_mb():
     """The most memory that this process held."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB on Linux
-    return round(peak / unit)
+    return round(peak_memory() / 2**20)
 
 
 if __name__ == "__main__":

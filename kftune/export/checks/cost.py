@@ -8,6 +8,7 @@ from kftune.export.checks.outcome import failed, ok
 from kftune.export.checks.sample_inputs import sample_inputs
 from kftune.export.checks.session_errors import explained
 from kftune.export.checks.version_files import known_cases, open_session
+from kftune.peak_memory import peak_memory
 
 _SIGNATURE = "serving_default"
 _BATCH_SIZES = (1, 8)
@@ -27,7 +28,7 @@ def check(version, options):
     """
     import tensorflow as tf
 
-    before = _peak_memory()
+    before = peak_memory()
     session, cases = open_session(version), known_cases(version)
     try:
         times = {
@@ -43,7 +44,7 @@ def check(version, options):
     ]
     return ok(
         f"{_size(version) / _MIB:.1f} MiB on disk; {'; '.join(shown)} of "
-        f"{options['calls']} calls; peak memory {_peak_memory() / _MIB:.0f} MiB, "
+        f"{options['calls']} calls; peak memory {peak_memory() / _MIB:.0f} MiB, "
         f"{before / _MIB:.0f} of them TensorFlow's before the model was loaded"
     )
 
@@ -65,12 +66,3 @@ def _latencies(session, size, cases, calls):
 def _size(folder):
     """Bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _peak_memory():
-    """The most memory that this process held, in bytes."""
-    import resource
-    import sys
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

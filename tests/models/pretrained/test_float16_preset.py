@@ -112,9 +112,10 @@ def test_a_translation_model_comes_back_rounded(translator, tmp_path):
     for task in (loaded, rounded):
         task.compile(sampler="greedy")
     options = {"max_length": 12, "target_language": "de"}
-    german = loaded.generate(SOURCE, **options)
-    assert german == rounded.generate(SOURCE, **options)
-    assert german != loaded.generate(SOURCE, max_length=12, target_language="en")
+    assert loaded.generate(SOURCE, **options) == rounded.generate(SOURCE, **options)
+    # The texts of a model that learnt nothing may be alike; its scores are not.
+    english, _, _ = loaded.preprocessor([f">>en<< {t}" for t in SOURCE], TARGET)
+    assert np.abs(loaded.predict(english, verbose=0) - received).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", ["gpt2_lm", "translator"])
