@@ -111,7 +111,8 @@ def test_no_label_of_a_large_vocabulary_is_rounded():
     logits[0, 0, 70_000] = logits[0, 1, 69_999] = 9
     losses = SmoothedCrossentropy(0, reduction=None)([[70_000, 69_999]], logits)
     expected = np.log(np.exp(9) + 70_000) - 9
-    np.testing.assert_allclose(as_float(losses), [[expected] * 2], rtol=1e-5)
+    # PyTorch's softmax on AVX2 sums 70,000 small numbers with an error of 5e-5.
+    np.testing.assert_allclose(as_float(losses), [[expected] * 2], rtol=1e-4)
 
 
 def test_config_comes_back():

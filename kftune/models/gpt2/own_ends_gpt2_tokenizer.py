@@ -3,6 +3,8 @@
 import keras
 import keras_hub
 
+from kftune.models.tokenizers.special_tokens import set_special_tokens
+
 
 @keras.saving.register_keras_serializable(package="kftune")
 class OwnEndsGPT2Tokenizer(keras_hub.models.GPT2Tokenizer):
@@ -42,8 +44,7 @@ class OwnEndsGPT2Tokenizer(keras_hub.models.GPT2Tokenizer):
         stop_token_ids=(),
         **kwargs,
     ):
-        self._add_special_token(end_token, "end_token")
-        self._add_special_token(start_token, "start_token")
+        set_special_tokens(self, end_token=end_token, start_token=start_token)
         self.pad_token_id = 0
         # That of GPT2Tokenizer would look for <|endoftext|>.
         super(keras_hub.models.GPT2Tokenizer, self).__init__(

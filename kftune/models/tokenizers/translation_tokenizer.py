@@ -7,6 +7,7 @@ import keras_hub
 
 from kftune.models.pretrained.preset_tokenizer import PresetTokenizer
 from kftune.models.texts import as_texts
+from kftune.models.tokenizers.special_tokens import set_special_tokens
 
 VOCABULARY_FILE = "vocab.json"
 
@@ -41,10 +42,13 @@ class TranslationTokenizer(PresetTokenizer, keras_hub.tokenizers.Tokenizer):
         extra_special_tokens=(),
         **kwargs,
     ):
-        self._add_special_token(start_token, "start_token")
-        self._add_special_token(end_token, "end_token")
-        self._add_special_token(pad_token, "pad_token")
-        self._add_special_token(unknown_token, "unknown_token")
+        set_special_tokens(
+            self,
+            start_token=start_token,
+            end_token=end_token,
+            pad_token=pad_token,
+            unknown_token=unknown_token,
+        )
         super().__init__(dtype=kwargs.pop("dtype", "int32"), **kwargs)
         self.extra_special_tokens = list(extra_special_tokens)
         self._source, self._target = None, None
