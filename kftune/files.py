@@ -120,6 +120,19 @@ def inside(folder, name):
     return Path(folder, *posix.parts)
 
 
+def can_be_folder(path):
+    """Tells whether a path is a folder, or one can be made there.
+
+    Args:
+        path: `Path`.
+
+    Returns:
+        `bool`. False: a file stands there, or where a folder above it should be.
+    """
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    return there.is_dir()
+
+
 def keras_cache(*parts):
     """Path under the Keras home in which kftune keeps what it downloaded or compiled.
 

@@ -7,6 +7,22 @@ from pathlib import Path
 from kftune.data.text_lines import open_binary, telling_damage
 
 
+def check_files(paths):
+    """Checks that files can be read, before long work begins.
+
+    Args:
+        paths: list of `str`.
+
+    Raises:
+        FileNotFoundError: if a file is missing; names all that are.
+        IsADirectoryError: if a file is a folder.
+    """
+    if missing := [path for path in paths if not Path(path).exists()]:
+        raise FileNotFoundError(f"Expected files to read. Missing: {missing}")
+    if folders := [path for path in paths if Path(path).is_dir()]:
+        raise IsADirectoryError(f"Expected files to read. Received: folders {folders}")
+
+
 class InputLines:
     r"""Yields lines of text; bytes that are no UTF-8 become U+FFFD and are counted.
 
@@ -22,6 +38,7 @@ class InputLines:
 
     Raises:
         FileNotFoundError: if a file is missing; names all that are.
+        IsADirectoryError: if a file is a folder.
         ValueError: on the way, if a compressed file is damaged.
 
     Example:
@@ -34,9 +51,7 @@ class InputLines:
     def __init__(self, paths):
         self.paths = list(paths) or ["-"]
         self.undecoded = []
-        missing = [p for p in self.paths if p != "-" and not Path(p).exists()]
-        if missing:
-            raise FileNotFoundError(f"Expected files to read. Missing: {missing}")
+        check_files([path for path in self.paths if path != "-"])
 
     def __iter__(self):
         number = 0

@@ -7,6 +7,7 @@ import typing
 import jsonargparse
 
 from kftune.cli.option_types import Limits, OfRun
+from kftune.files import can_be_folder
 from kftune.training.overwriting import overwriting
 from kftune.training.run_folder import read_finished
 
@@ -100,17 +101,11 @@ def _read(main, argv):
         f"--{name.replace('_', '-')}: expected a folder, or where one can be made. "
         f"Received: {options[name]}, where a file is"
         for name in _folders_of_runs(main)
-        if not _can_be_folder(options[name])
+        if not can_be_folder(options[name])
     ]
     if wrong:
         parser.error("; ".join(wrong))
     return options, overwrite
-
-
-def _can_be_folder(path):
-    """Whether a path is a folder, or can become one."""
-    there = next(folder for folder in (path, *path.parents) if folder.exists())
-    return there.is_dir()
 
 
 def _limits(main):

@@ -2,6 +2,8 @@
 
 import argparse
 
+from kftune.cli.input_lines import check_files
+
 
 def add_parser(commands):
     """Add the subcommand to an `argparse` subparsers object."""
@@ -50,8 +52,10 @@ def run(arguments: argparse.Namespace):
     from kftune.evaluation import compare_systems, score_sentences, score_translations
 
     _check_options(arguments)
+    check_files([*arguments.translations, *arguments.reference])
     references = _references(arguments.reference)
     systems = {path: _lines(path) for path in arguments.translations}
+    _check_counts(systems, arguments.reference[0], len(references))
     options = {
         "metrics": arguments.metrics,
         "lowercase": arguments.lowercase,
@@ -71,8 +75,11 @@ def run(arguments: argparse.Namespace):
 
 def _check_options(arguments):
     """Options that would be ignored are an error."""
+    paths = arguments.translations
+    if twice := sorted({path for path in paths if paths.count(path) > 1}):
+        raise ValueError(f"Expected different files. Received: {twice} more than once")
     comparison = [f"--{n}" for n in ("test", "samples") if getattr(arguments, n)]
-    several = len(arguments.translations) > 1
+    several = len(paths) > 1
     if several and arguments.sentences:
         raise ValueError("Expected one file with --sentences. Received several.")
     if comparison and not several:
@@ -92,6 +99,15 @@ def _references(paths):
         )
     rows = zip(*columns, strict=True)
     return [[text for text in row if text.strip()] for row in rows]
+
+
+def _check_counts(systems, reference, count):
+    """Names the files whose lines cannot be those of the references."""
+    wrong = {path: len(lines) for path, lines in systems.items() if len(lines) != count}
+    if wrong:
+        raise ValueError(
+            f"Expected as many lines as in {reference}: {count}. Received: {wrong}"
+        )
 
 
 def _lines(path):

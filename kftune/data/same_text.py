@@ -17,8 +17,15 @@ def text_columns(dataset, columns=None):
         A list of `str`.
 
     Raises:
+        TypeError: if it is no dataset.
         ValueError: if a column is missing or holds no strings.
     """
+    if not hasattr(dataset, "features"):
+        raise TypeError(
+            "Expected a datasets.Dataset, as kftune.data.read gives; of lists, "
+            "datasets.Dataset.from_dict({'text': ..., 'label': ...}) makes one. "
+            f"Received: {type(dataset).__name__}"
+        )
     received = {name: str(feature) for name, feature in dataset.features.items()}
     # Beside a text they are something else: where a ticket came from.
     sides = [name for name in TEXT_COLUMNS[1:] if name in received]

@@ -8,6 +8,8 @@ import secrets
 import shutil
 from pathlib import Path
 
+from kftune.files import can_be_folder
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _HIDDEN = re.compile(r"\.writing-[0-9a-f]{12}")
 
@@ -30,6 +32,7 @@ def write_version(folder, write, version=None):
 
     Raises:
         FileExistsError: if the version is there.
+        NotADirectoryError: if a file stands where a folder should be.
         ValueError: if the folder's name cannot be that of a model, or the version is no
             positive `int`.
 
@@ -57,9 +60,15 @@ def check_version(folder, version):
 
     Raises:
         FileExistsError: if the version is there.
+        NotADirectoryError: if a file stands where a folder should be.
         ValueError: if the folder's name cannot be that of a model, or the version is no
             positive `int`.
     """
+    if not can_be_folder(folder):
+        raise NotADirectoryError(
+            "Expected a folder, or where one can be made. "
+            f"Received: {folder}, where a file is"
+        )
     if not _NAME.fullmatch(folder.name):
         raise ValueError(
             "Expected a folder whose name can be that of a model: letters, digits, "

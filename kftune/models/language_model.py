@@ -1,5 +1,6 @@
 """What language models of kftune share: compilation, and `generate` with a cache."""
 
+import keras_hub
 from keras import ops
 
 from kftune.models.beam_cache import beam_cache
@@ -54,7 +55,11 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
                 or two longer to start and then half the time.
             **kwargs: `sampler`, `"top_k"` by default, a name or a
                 `keras_hub.samplers.Sampler`; others as for `keras.Model.compile`.
+
+        Raises:
+            ValueError: if there is no sampler of this name.
         """
+        _check_sampler(kwargs.get("sampler"))
         super().compile(
             optimizer=optimizer, loss=loss, jit_compile=jit_compile, **kwargs
         )
@@ -287,3 +292,14 @@ class LanguageModel(TrainableGuard, ChunkedLoss, TaskInputs):
                 f"Expected lengths <= {backbone.max_positions}, the positions of "
                 f"{type(backbone).__name__}. Received: a preprocessor with {long}"
             )
+
+
+def _check_sampler(name):
+    """KerasHub takes an unknown name for the sampler itself."""
+    if isinstance(name, str) and (
+        not name.islower() or isinstance(keras_hub.samplers.get(name), str)
+    ):
+        raise ValueError(
+            "Expected 'greedy', 'top_k', 'top_p', 'random', 'contrastive', 'beam' or a "
+            f"sampler such as kftune.decoding.BeamSearch(). Received: {name!r}"
+        )

@@ -70,9 +70,10 @@ class TaskInputs:
             `keras.callbacks.History`.
 
         Raises:
-            TypeError: if text is expected and something else comes.
-            ValueError: if a dict of arrays has other keys, or if labels do not fit;
-                those of a `PyDataset` are checked if it has them as `known_labels`.
+            TypeError: if text is expected and something else comes, one text among it.
+            ValueError: if there are no examples, if a dict of arrays has other keys, or
+                if labels are missing or do not fit; those of a `PyDataset` are checked
+                if it has them as `known_labels`.
         """
         if kwargs.get("initial_epoch", 0) < kwargs.get("epochs", 1):
             _warn_of_rate_zero(self.optimizer)
@@ -229,11 +230,16 @@ class TaskInputs:
                 self.preprocess_samples, num_parallel_calls=tf.data.AUTOTUNE
             )
             return batches.prefetch(tf.data.AUTOTUNE), y, sample_weight
+        _check_examples(x)
         x = as_arrays(x) if isinstance(x, dict) else x
         samples = self.preprocess_samples(
             x, self.prepare_labels(y), as_arrays(sample_weight)
         )
-        return keras.utils.unpack_x_y_sample_weight(samples)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(samples)
+        # TensorFlow would trace a step that fails, and refuse every later one.
+        if check_labels and y is None and self.compiled:
+            raise ValueError("Expected labels, one for each example. Received: none")
+        return x, y, sample_weight
 
     def _prepared_validation(self, data):
         if isinstance(data, keras.utils.PyDataset | tf.data.Dataset):
@@ -242,6 +248,18 @@ class TaskInputs:
         if isinstance(data, list) and all(isinstance(x, str | bytes) for x in data):
             return self._prepared(data)
         return self._prepared(*keras.utils.unpack_x_y_sample_weight(data))
+
+
+def _check_examples(x):
+    """Refuses one example in place of several, and none at all."""
+    for values in x.values() if isinstance(x, dict) else [x]:
+        if isinstance(values, str | bytes) or getattr(values, "shape", None) == ():
+            raise TypeError(
+                f"Expected several examples. Received: one, {str(values)[:40]!r}; pass "
+                "it in a list."
+            )
+        if hasattr(values, "__len__") and len(values) == 0:
+            raise ValueError("Expected one example or more. Received: none")
 
 
 def _warn_of_rate_zero(optimizer):

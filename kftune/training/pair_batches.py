@@ -1,7 +1,10 @@
 """From splits of text pairs to the batches that an encoder-decoder is trained on."""
 
+from datasets import Dataset
+
 from kftune.data import PairBuckets, tokenize_pairs
 from kftune.models import into_language
+from kftune.training.check_splits import check_splits
 from kftune.training.full_rows import tell_full_rows
 
 
@@ -13,7 +16,7 @@ def pair_batches(task, splits, *, target_language=None, **options):
     Args:
         task: `kftune.models.TransformerSeq2SeqLM` with a preprocessor.
         splits: `datasets.DatasetDict` of `kftune.data.split`, or `dict` of name to
-            `datasets.Dataset`, with the columns `source` and `target`.
+            columns: `source` and `target`, N str.
         target_language: str or `None`. The language of the targets, for a model that
             is told, as by `generate`.
         **options: of `kftune.data.PairBuckets`: `batch_size` or `max_tokens`, `seed`.
@@ -23,7 +26,9 @@ def pair_batches(task, splits, *, target_language=None, **options):
         keep their order.
 
     Raises:
-        ValueError: if the tokenizer knows no languages, or not this one.
+        TypeError: if the splits are no dict of columns.
+        ValueError: if columns are missing, or if the tokenizer knows no languages, or
+            not this one.
 
     Example:
     ```python
@@ -31,12 +36,13 @@ def pair_batches(task, splits, *, target_language=None, **options):
     task.fit(batches["train"], validation_data=batches["validation"], shuffle=False)
     ```
     """
+    check_splits(splits, source="source", target="target")
     preprocessor, tokenizer = task.preprocessor, task.preprocessor.tokenizer
 
     def batched(name, rows):
         sources, targets = rows["source"][:], rows["target"][:]
         with into_language(preprocessor, sources, target_language) as told:
-            pairs = rows.from_dict({"source": told, "target": targets})
+            pairs = Dataset.from_dict({"source": told, "target": targets})
             tokens = tokenize_pairs(pairs, preprocessor)
         tell_full_rows(
             name,

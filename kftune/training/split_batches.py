@@ -3,6 +3,7 @@
 import numpy as np
 
 from kftune.data import LengthBucketed
+from kftune.training.check_splits import check_splits
 from kftune.training.full_rows import tell_full_rows
 
 
@@ -23,12 +24,17 @@ def split_batches(task, splits, *, label="label", **options):
         Dict of name to `kftune.data.LengthBucketed`. `"train"` is shuffled; the others
         keep their order, so that `restore_order` fits what is predicted of them.
 
+    Raises:
+        TypeError: if the splits are no dict of columns.
+        ValueError: if columns are missing.
+
     Example:
     ```python
     batches = kftune.training.split_batches(task, splits, batch_size=32)
     task.fit(batches["train"], validation_data=batches["validation"], shuffle=False)
     ```
     """
+    check_splits(splits, text="text", label=label)
     preprocessor = task.preprocessor
 
     def batched(name, rows):

@@ -5,6 +5,7 @@ import numpy as np
 from kftune.data import LengthBucketed
 from kftune.models import mask_missing_labels
 from kftune.models.missing_labels import label_arrays
+from kftune.training.check_splits import check_splits
 
 _MIXES = ("size", "even")
 
@@ -36,9 +37,10 @@ def task_batches(task, splits, *, mix="size", label="label", **options):
         shuffled; the others keep their order, task by task.
 
     Raises:
-        ValueError: if heads or splits do not match, if there is no such mix, if labels
-            are no numbers, or if all labels of a head are missing, in `"train"` or, to
-            be mixed evenly, anywhere.
+        TypeError: if the splits of a head are no dict of columns.
+        ValueError: if heads or splits do not match, if columns are missing, if there is
+            no such mix, if labels are no numbers, or if all labels of a head are
+            missing, in `"train"` or, to be mixed evenly, anywhere.
 
     Example:
     ```python
@@ -49,6 +51,8 @@ def task_batches(task, splits, *, mix="size", label="label", **options):
     task.fit(batches["train"], validation_data=batches["validation"], shuffle=False)
     ```
     """
+    for parts in splits.values():
+        check_splits(parts, text="text", label=label)
     _check(task, splits, mix)
     first = next(iter(splits.values()))
     return {

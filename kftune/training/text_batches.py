@@ -1,6 +1,7 @@
 """From splits of texts to the batches that a causal language model is trained on."""
 
 from kftune.data import TextBuckets, chunk_rows
+from kftune.training.check_splits import check_splits
 
 
 def text_batches(task, splits, *, text="text", answer=None, overlap=None, **options):
@@ -23,7 +24,9 @@ def text_batches(task, splits, *, text="text", answer=None, overlap=None, **opti
         keep their order.
 
     Raises:
-        ValueError: if answers are to be chunked, or as in `kftune.data.TextBuckets`.
+        TypeError: if the splits are no dict of columns.
+        ValueError: if answers are to be chunked, if columns are missing, or as in
+            `kftune.data.TextBuckets`.
 
     Example:
     ```python
@@ -33,6 +36,7 @@ def text_batches(task, splits, *, text="text", answer=None, overlap=None, **opti
     task.fit(batches["train"], validation_data=batches["validation"], shuffle=False)
     ```
     """
+    check_splits(splits, text=text, answer=answer)
     preprocessor = task.preprocessor
     if answer is not None and overlap is not None:
         raise ValueError(

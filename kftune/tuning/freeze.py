@@ -62,7 +62,8 @@ def freeze(task: keras.Model, policy: Policy, *, dropout: bool = False) -> Freez
         A report of what is trained and what is frozen.
 
     Raises:
-        TypeError: if the policy is neither a string, a pattern nor a callable.
+        TypeError: if the model is none, or if the policy is neither a string, a pattern
+            nor a callable.
         ValueError: if the model is not built, if the policy is unknown or speaks of
             parts that the model lacks, if nothing is left to train, if the model has
             other LoRA factors than the policy asks for, or if the optimizer cannot be
@@ -78,6 +79,11 @@ def freeze(task: keras.Model, policy: Policy, *, dropout: bool = False) -> Freez
         print(kftune.tuning.freeze(task, "all_but_last:1"))
         ```
     """
+    if not isinstance(task, keras.Model):
+        raise TypeError(
+            f"Expected a model, such as a task. Received: {task!r:.80} "
+            f"({type(task).__name__})"
+        )
     if not (task.built and task.weights):
         raise ValueError(
             f"Expected a built model. Received: {type(task).__name__} {task.name!r}, "

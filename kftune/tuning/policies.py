@@ -73,7 +73,7 @@ def frozen_weights(model: keras.Model, policy: Policy) -> list[keras.Variable]:
     if name == "regex" and colon:
         return _by_path(model, _compiled(argument).search, policy)
     if name == "all_but_last":
-        return _all_but_last(model, argument)
+        return _all_but_last(model, argument, policy)
     if name == "lora":
         return frozen_beside_factors(model, lora_settings(policy))
     if policy not in _NAMED:
@@ -196,7 +196,7 @@ def _all_but_bias_and_norm(model):
     return _without(weights_made_to_train(base), trained)
 
 
-def _all_but_last(model, count):
+def _all_but_last(model, count, policy):
     """All of the backbone but its last blocks and the layers after them."""
     backbone = _needed_backbone(model, "all_but_last:N")
     blocks = _last_stack(model, backbone)
@@ -204,7 +204,7 @@ def _all_but_last(model, count):
         raise ValueError(
             f"Expected 'all_but_last:N' with N from 1 to {len(blocks)}, the blocks in "
             f"the last stack of {type(backbone).__name__}. Received: "
-            f"'all_but_last:{count}'."
+            f"{policy!r}."
         )
     # A final norm or a pooler comes later; a tied embedding does, too, in some.
     after = backbone.layers[backbone.layers.index(blocks[-1]) + 1 :]

@@ -39,6 +39,8 @@ def test_all_missing_files_are_named(tmp_path):
     names = [str(tmp_path / name) for name in ("one", "there", "two")]
     with pytest.raises(FileNotFoundError, match="Missing: .*one', '.*two'"):
         InputLines(names)
+    with pytest.raises(IsADirectoryError, match="Received: folders"):
+        InputLines([names[1], str(tmp_path)])
 
 
 def test_each_file_may_begin_with_a_byte_order_mark(tmp_path):

@@ -167,6 +167,11 @@ def test_columns_may_be_named():
         clean(rows, columns=["bodi"])
 
 
+def test_a_list_is_no_dataset():
+    with pytest.raises(TypeError, match=r"Dataset.from_dict.*Received: list"):
+        clean(["a", "b"])
+
+
 def test_more_rows_than_one_batch():
     texts = [f"text {i % 3000}" for i in range(4000)]
     rows, report = clean(rows_of(texts))

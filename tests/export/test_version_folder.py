@@ -104,6 +104,13 @@ def test_names_that_no_model_can_have(tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["file", "file/model"])
+def test_files_where_folders_should_be(tmp_path, name):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=f"Received: .*{name}, where a file"):
+        write(tmp_path / name)
+
+
 @pytest.mark.parametrize("version", [0, -1, True, "2", 1.0])
 def test_versions_that_no_server_loads(tmp_path, version):
     with pytest.raises(ValueError, match="version of 1 or more"):

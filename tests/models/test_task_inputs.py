@@ -198,6 +198,32 @@ def test_what_is_no_text_is_named(task):
         task.fit(["good", float("nan")], [1, 0])
 
 
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_a_call_without_labels_leaves_the_task_as_it_was(task, method):
+    with pytest.raises(ValueError, match="Expected labels, one for each example"):
+        getattr(task, method)(TEXTS)
+    getattr(task, method)(TEXTS, LABELS, verbose=0)
+
+
+def test_one_text_and_none_at_all_are_refused(task, gpt2_lm):
+    for model, labels in ((task, [LABELS]), (gpt2_lm, [])):
+        with pytest.raises(TypeError, match="Received: one, 'A treat.'; pass it in a"):
+            model.fit("A treat.", *labels)
+        with pytest.raises(ValueError, match="one example or more. Received: none"):
+            model.fit([], *([[]] * len(labels)))
+    for nothing in ([], np.zeros(0, object)):
+        with pytest.raises(ValueError, match="one example or more. Received: none"):
+            task.predict(nothing)
+    with pytest.raises(ValueError, match="one example or more. Received: none"):
+        task.fit(TEXTS, LABELS, validation_data=([], []))
+
+
+@pytest.mark.parametrize("name", ["greedyy", "Greedy", ""])
+def test_a_misspelt_sampler_is_refused(gpt2_lm, name):
+    with pytest.raises(ValueError, match=f"'greedy', 'top_k'.*Received: '{name}'"):
+        gpt2_lm.compile(sampler=name)
+
+
 def test_lists_become_arrays_leaf_by_leaf():
     arrays = as_arrays({"a": [1, 2], "b": [0.5, 1.5], "c": None})
     assert arrays["a"].dtype.kind == "i"

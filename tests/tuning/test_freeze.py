@@ -273,6 +273,11 @@ def test_dropout_is_off_in_what_is_frozen(gpt2, classifier, batch):
     assert not np.array_equal(*values(features))
 
 
+def test_the_name_of_a_model_is_refused():
+    with pytest.raises(TypeError, match=r"Received: 'gpt2_tiny_en' \(str\)"):
+        freeze("gpt2_tiny_en", "backbone")
+
+
 def test_a_model_without_weights_is_refused():
     model = keras.Sequential([keras.layers.Dense(2)], name="unbuilt")
     with pytest.raises(ValueError, match="'unbuilt', which has no weights yet"):

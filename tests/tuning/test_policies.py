@@ -158,7 +158,7 @@ def test_names_of_policies():
         ("bakcbone", r"'all_but_cross_attention'.*'regex:PATTERN'.*'bakcbone'"),
         ("backbone:2", "'lora:rank=N,layers=REGEX'.*'backbone:2'"),
         ("lora", r"factors as in LoraSettings\(rank=8.*'functional.*which has none"),
-        ("all_but_last", r"N from 1 to 2.*GPT2Backbone.*'all_but_last:'"),
+        ("all_but_last", r"N from 1 to 2.*GPT2Backbone.*'all_but_last'"),
         ("all_but_last:0", "'all_but_last:0'"),
         ("all_but_last:3", "'all_but_last:3'"),
         ("all_but_last:-1", "'all_but_last:-1'"),

@@ -22,7 +22,8 @@ def find_version(folder):
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"Expected a folder. Received: nothing at {folder}")
+        there = "a file" if folder.exists() else "nothing"
+        raise FileNotFoundError(f"Expected a folder. Received: {there} at {folder}")
     if (folder / "saved_model.pb").is_file():
         return folder
     names = sorted(path.parent.name for path in folder.glob("[!.]*/saved_model.pb"))
