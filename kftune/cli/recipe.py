@@ -1,5 +1,6 @@
 """Run a recipe's function from the command line."""
 
+import itertools
 import json
 import sys
 import typing
@@ -148,7 +149,7 @@ def _with_flags(argv, options):
 def _with_lists(argv, options):
     """Write `--corpora django plone` as `--corpora ["django", "plone"]`."""
     written, values = [], None
-    for part in argv:
+    for part in itertools.chain.from_iterable(_apart(p, options) for p in argv):
         if part.startswith("--"):
             values = [] if part in options else None
             written += [part] if values is None else [part, values]
@@ -157,6 +158,13 @@ def _with_lists(argv, options):
         else:
             values.append(part)
     return [json.dumps(part) if isinstance(part, list) else part for part in written]
+
+
+def _apart(part, options):
+    """Write `--corpora=django` as two parts; a list in JSON stays as it is."""
+    option, equals, value = part.partition("=")
+    is_value = equals and option in options and not value.startswith("[")
+    return [option, value] if is_value else [part]
 
 
 def _underscored(part):

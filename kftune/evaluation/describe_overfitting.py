@@ -2,6 +2,8 @@
 
 import math
 
+_FAR = 3  # times, between the losses of training and validation
+
 
 def describe_overfitting(history, tolerance=0.02):
     """Says how validation loss went on since its best epoch, and what may help.
@@ -23,15 +25,19 @@ def describe_overfitting(history, tolerance=0.02):
     ```
     """
     training, validation = history.get("loss", []), history.get("val_loss", [])
-    if len(validation) < 2 or len(training) != len(validation):
-        return (
-            "Overfitting cannot be told: expected loss and val_loss of two epochs or "
-            f"more. Received: {len(training)} and {len(validation)}."
-        )
-    if not all(map(math.isfinite, [*training, *validation])):
-        return "Overfitting cannot be told: some losses are not finite."
+    if missing := _missing(training, validation):
+        return f"Overfitting cannot be told: {missing}."
     best = min(range(len(validation)), key=validation.__getitem__)
-    since = f"since epoch {best + 1} ({_change(validation, best)})"
+    # Of a loss that fell to the end, what the last epoch brought is looked at.
+    compared = min(best, len(validation) - 2)
+    since = f"since epoch {compared + 1} ({_change(validation, compared)})"
+    is_flat = abs(validation[-1] / validation[compared] - 1) <= tolerance
+    if is_flat and training[-1] < validation[-1] / _FAR:
+        return (
+            f"Overfitting begins: validation loss has hardly changed {since}, and the "
+            f"training loss of {training[-1]:.3g} is far below it. More epochs only "
+            "teach the training rows by heart."
+        )
     if best == len(validation) - 1:
         return (
             f"No overfitting: validation loss fell to the last epoch "
@@ -50,6 +56,17 @@ def describe_overfitting(history, tolerance=0.02):
         f"({_change(training, best)}): not overfitting, but a learning rate that may "
         "be too high."
     )
+
+
+def _missing(training, validation):
+    if len(validation) < 2 or len(training) != len(validation):
+        return (
+            "expected loss and val_loss of two epochs or more. Received: "
+            f"{len(training)} and {len(validation)}"
+        )
+    if not all(map(math.isfinite, [*training, *validation])):
+        return "some losses are not finite"
+    return None
 
 
 def _change(values, since):

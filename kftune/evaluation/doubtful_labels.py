@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from kftune.evaluation.baselines import make_naive_bayes
+from kftune.evaluation.baselines import has_word, make_naive_bayes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +18,7 @@ class DoubtfulLabels:
         suggested: int array `(D,)`, the classes that their texts speak for.
         share: float, 0 to 1, D over all rows. Not the share of wrong labels, which is
             smaller: the model errs, too.
+        unchecked: int array `(U,)`, classes with too few rows to be checked.
 
     Example:
     ```python
@@ -31,6 +32,7 @@ class DoubtfulLabels:
     labels: np.ndarray
     suggested: np.ndarray
     share: float
+    unchecked: np.ndarray
 
 
 def find_doubtful_labels(texts, labels, *, folds=5, seed=0):
@@ -40,19 +42,16 @@ def find_doubtful_labels(texts, labels, *, folds=5, seed=0):
     is not in. A row is doubtful if a class other than its own has a probability as high
     as it has on average in rows of that class (confident learning: Northcutt et al.
     2021, https://arxiv.org/abs/1911.00068). They are ordered by how much more probable
-    the other class is.
+    the other class is. Rows without a word are not looked at.
 
     Args:
         texts: sequence of N `str`.
         labels: int array of shape `(N,)`.
-        folds: int from 2.
+        folds: int from 2; classes with fewer rows than that are not checked.
         seed: int, of the folds.
 
     Returns:
-        `DoubtfulLabels`; without any if a class has fewer rows than there are folds.
-
-    Raises:
-        ValueError: if no text has a word.
+        `DoubtfulLabels`.
 
     Example:
     ```python
@@ -61,11 +60,28 @@ def find_doubtful_labels(texts, labels, *, folds=5, seed=0):
     ```
     """
     labels, texts = np.asarray(labels), list(texts)
-    classes, numbers, counts = np.unique(
-        labels, return_inverse=True, return_counts=True
+    checked = np.flatnonzero([has_word(text) for text in texts])
+    classes, counts = np.unique(labels[checked], return_counts=True)
+    enough = classes[counts >= folds]
+    checked = checked[np.isin(labels[checked], enough)]
+    rows, suggested = np.zeros((2, 0), int)
+    if len(enough) > 1:
+        found, suggested = _contradicted(
+            [texts[row] for row in checked], labels[checked], folds, seed
+        )
+        rows = checked[found]
+    return DoubtfulLabels(
+        rows,
+        labels[rows],
+        suggested,
+        share=len(rows) / max(len(labels), 1),
+        unchecked=np.setdiff1d(labels, enough),
     )
-    if len(classes) < 2 or counts.min() < folds:
-        return DoubtfulLabels(*(np.zeros(0, int) for _ in range(3)), share=0.0)
+
+
+def _contradicted(texts, labels, folds, seed):
+    """The rows that their words speak against, the surest first, and their classes."""
+    classes, numbers = np.unique(labels, return_inverse=True)
     splits = StratifiedKFold(folds, shuffle=True, random_state=seed)
     probabilities = cross_val_predict(
         make_naive_bayes(), texts, numbers, cv=splits, method="predict_proba"
@@ -77,6 +93,4 @@ def find_doubtful_labels(texts, labels, *, folds=5, seed=0):
     is_doubtful = (likely.max(axis=1) > own) & (suggested != numbers)
     gain = np.where(is_doubtful, likely.max(axis=1) - own, -1.0)
     rows = np.argsort(-gain, kind="stable")[: is_doubtful.sum()]
-    return DoubtfulLabels(
-        rows, labels[rows], classes[suggested[rows]], len(rows) / len(labels)
-    )
+    return rows, classes[suggested[rows]]

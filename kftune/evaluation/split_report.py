@@ -8,7 +8,7 @@ import numpy as np
 from kftune.data.labels import class_names
 from kftune.data.row_keys import row_keys
 from kftune.data.same_text import text_columns
-from kftune.error_text import shortened
+from kftune.error_text import first_few, shortened
 from kftune.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_labels
 
 _GROUP = "group"
@@ -97,6 +97,8 @@ class SplitReport:
             )
 
     def _about_labels(self):
+        if rare := [self.names[label] for label in self.doubtful.unchecked]:
+            yield f"Labels: too few rows to check those of {first_few(rare)}."
         if not self.examples:
             return
         yield (

@@ -4,6 +4,26 @@ import math
 
 from kftune.error_text import did_you_mean
 
+_MODES = {"min": ("loss", "perplexity"), "max": ("accuracy", "bleu", "chrf")}
+
+
+def mode_problem(monitor, mode):
+    """Tells what is wrong with a mode: the worst epoch must not be taken for the best.
+
+    Args:
+        monitor: str, a log entry; or `None`, of which all is right.
+        mode: str, which end of it is to be good.
+
+    Returns:
+        str, or `None`.
+    """
+    if mode not in _MODES:
+        return f"Expected mode 'min' or 'max'. Received: {mode!r}"
+    for better, names in _MODES.items():
+        if better != mode and (monitor or "").endswith(names):
+            return f"Expected mode {better!r} for {monitor!r}. Received: {mode!r}"
+    return None
+
 
 class MonitoredScore:
     """Reads a score out of the logs of an epoch, and says how good it is.
@@ -13,12 +33,13 @@ class MonitoredScore:
         mode: `"min"` or `"max"`: which end of it is good.
 
     Raises:
-        ValueError: if `mode` is neither.
+        ValueError: if `mode` is neither, or not that of a loss, a perplexity, an
+            accuracy, BLEU or chrF.
     """
 
     def __init__(self, monitor, mode):
-        if mode not in ("min", "max"):
-            raise ValueError(f"Expected mode 'min' or 'max'. Received: {mode!r}")
+        if problem := mode_problem(monitor, mode):
+            raise ValueError(problem)
         self.monitor = monitor
         self.mode = mode
 

@@ -70,15 +70,16 @@ def open_run(folder, settings, may_differ=()):
     folder, settings = Path(folder), _plain(settings)
     folder.mkdir(parents=True, exist_ok=True)
     lock_run(folder)
+    _check_is_ours(folder)
     if is_overwriting():
         _clear(folder)
     for part in (folder, folder / AVERAGES):
         remove_asides(part)
     checkpoint = CheckpointFolder(folder / CHECKPOINTS).newest()
-    if checkpoint is not None or (folder / RESULTS).exists():
+    costly = (RESULTS, BEST_WEIGHTS, AVERAGES)
+    if checkpoint is not None or any((folder / name).exists() for name in costly):
         _check(folder, settings, may_differ, can_go_on=checkpoint is not None)
     if checkpoint is None:
-        _check_is_ours(folder)
         _clear(folder)
     else:
         epochs, steps = position_of(checkpoint)
@@ -178,6 +179,8 @@ def read_finished(folder, settings):
     if not path.exists():
         return None
     results = json.loads(path.read_text("utf-8"))
+    if not isinstance(results, dict):
+        return None
     differing = differences(
         results.get("settings", {}), _plain(settings), _ALWAYS_DIFFERS
     )

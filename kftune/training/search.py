@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kftune.training.monitored_score import mode_problem
 from kftune.training.trial_callback import in_trial
 from kftune.training.trial_function import (
     argument_problems,
@@ -139,13 +140,14 @@ def _check(main, settings, n_trials, workers):
     for name, allowed in (
         ("sampler", SAMPLERS),
         ("pruner", PRUNERS),
-        ("mode", ("min", "max")),
     ):
         if settings[name] not in allowed:
             problems.append(
                 f"{name}: expected one of {', '.join(allowed)}. Received: "
                 f"{settings[name]!r}"
             )
+    if problem := mode_problem(settings["monitor"], settings["mode"]):
+        problems.append(f"mode: {problem}")
     least = {"workers": (workers, 1), "seed": (settings["seed"], 0)}
     if not grid or n_trials is not None:
         least["n_trials"] = (n_trials, 1)

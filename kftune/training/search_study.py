@@ -19,14 +19,14 @@ class SearchStudy:
         settings: `dict` of what must not change when the study goes on: `space`,
             `sampler`, `pruner`, `monitor`, `mode`, `seed` as `search` takes them, and
             others. `None` takes those of the study that the folder holds.
-        lists: names of settings that the function of the trials takes as a list; it
-            gets a list of one value.
+        lists: dict of settings that the function of the trials takes as a list, and of
+            which it gets a list of one value, to what it gets for null.
 
     Raises:
         ValueError: if the folder holds a study with other settings; lists them all.
     """
 
-    def __init__(self, folder, settings=None, lists=()):
+    def __init__(self, folder, settings=None, lists=None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -36,8 +36,7 @@ class SearchStudy:
                 self._create(settings, lists)
         self.study = optuna.load_study(study_name=_NAME, storage=self._storage)
         self.settings = self.study.user_attrs["settings"]
-        # A study of before has none.
-        self._lists = self.study.user_attrs.get("lists", [])
+        self._lists = self.study.user_attrs["lists"]
         self.study.pruner = _make_pruner(self.settings["pruner"])
 
     @contextlib.contextmanager
@@ -78,10 +77,11 @@ class SearchStudy:
         """What a trial's function gets: what all trials share and its own settings."""
         space = self.settings["space"]
         own = {name: trial.params[name] for name in searched(space)}
-        return {
-            name: [value] if name in self._lists and value is not None else value
-            for name, value in {**fixed(space), **own}.items()
-        }
+        settings = {**fixed(space), **own}
+        for name, nothing in self._lists.items():
+            value = settings[name]
+            settings[name] = nothing if value is None else [value]
+        return settings
 
     def best_trial(self):
         """The best trial of those that ran to their end; `None` without one."""
@@ -105,7 +105,20 @@ class SearchStudy:
                 "another folder."
             )
         # Not one of the settings: it follows from the function, which may change.
-        study.set_user_attr("lists", list(lists))
+        study.set_user_attr("lists", lists or {})
+
+
+def trial_folder(folder, number):
+    """Where a trial writes.
+
+    Args:
+        folder: `Path` of the study.
+        number: `int`, of the trial.
+
+    Returns:
+        `Path`.
+    """
+    return folder / "trials" / str(number)
 
 
 def _make_pruner(name):

@@ -5,6 +5,7 @@ import math
 import numbers
 
 from kftune.training.optuna_extra import optuna
+from kftune.training.search_study import trial_folder
 
 
 class SearchTrial:
@@ -18,7 +19,7 @@ class SearchTrial:
     def __init__(self, study, number):
         self._study, self._trial = study, study.running_trial(number)
         self.settings = study.settings_of(self._trial)
-        self.folder = study.folder / "trials" / str(number)
+        self.folder = trial_folder(study.folder, number)
         self._reported = []
 
     def report(self, logs):

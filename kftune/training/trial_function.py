@@ -94,10 +94,16 @@ def list_arguments(function, space):
         space: `dict`, a search space.
 
     Returns:
-        List of `str`.
+        Dict of their names to what null stands for: `None` if the function takes it, or
+        an empty list.
     """
     arguments = inspect.signature(function).parameters
-    return [name for name in space if _is_list(arguments.get(name))]
+    lists = {name: arguments[name].annotation for name in space if name in arguments}
+    return {
+        name: None if type(None) in typing.get_args(annotation) else []
+        for name, annotation in lists.items()
+        if _is_list(annotation)
+    }
 
 
 def default_settings(function, space):
@@ -113,14 +119,21 @@ def default_settings(function, space):
     arguments = inspect.signature(function).parameters
     if not space.keys() <= arguments.keys():
         return None
-    defaults = {name: arguments[name].default for name in space}
+    defaults = {name: _in_space(arguments[name]) for name in space}
     if all(_holds(space[name], default) for name, default in defaults.items()):
         return defaults
     return None
 
 
-def _is_list(argument):
-    annotation = getattr(argument, "annotation", None)
+def _in_space(argument):
+    """A default as a space has it: of a list its value, or null."""
+    default = argument.default
+    if not isinstance(default, list) or not _is_list(argument.annotation):
+        return default
+    return default[0] if len(default) == 1 else default or None
+
+
+def _is_list(annotation):
     kinds = [annotation, *typing.get_args(annotation)]
     return any(typing.get_origin(kind) is list for kind in kinds)
 

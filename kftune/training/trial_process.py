@@ -10,7 +10,7 @@ import traceback
 
 from kftune.peak_memory import peak_memory
 from kftune.training.run_folder import close_run, drop_weights
-from kftune.training.search_study import SearchStudy
+from kftune.training.search_study import SearchStudy, trial_folder
 from kftune.training.search_trial import SearchTrial
 from kftune.training.trial_callback import TrialPruned, enter_trial
 from kftune.training.trial_function import load_function
@@ -31,7 +31,7 @@ class TrialProcess:
     """
 
     def __init__(self, folder, number, reference):
-        log = folder / "trials" / str(number) / LOG
+        log = trial_folder(folder, number) / LOG
         log.parent.mkdir(parents=True, exist_ok=True)
         # Not forked: TensorFlow does not outlive that.
         with log.open("ab") as output:

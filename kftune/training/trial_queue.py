@@ -3,7 +3,9 @@
 import numpy as np
 
 from kftune.training.optuna_extra import optuna
+from kftune.training.run_folder import drop_weights
 from kftune.training.search_space import distribution, grid_points, searched
+from kftune.training.search_study import trial_folder
 
 # A trial whose worker died is tried again so often: it may be what killed the worker.
 MOST_RETRIES = 3
@@ -34,8 +36,11 @@ class TrialQueue:
         self._distributions = {k: distribution(v) for k, v in searched(space).items()}
         self._points, self._n_trials = [first] if first else [], n_trials
         if study.settings["sampler"] == "grid":
-            self._points = grid_points(space)[:n_trials]
+            points = grid_points(space)
+            self._points = points[:n_trials]
             self._n_trials = len(self._points)
+            if len(points) > self._n_trials:
+                print(f"Only the first {n_trials} of {len(points)} points of the grid.")
 
     def claim(self):
         """Takes the next trial: a lost one's settings, or new ones.
@@ -48,6 +53,7 @@ class TrialQueue:
             for trial in self._study.trials("RUNNING"):
                 if not self._is_held(trial):
                     self._retry(trial)
+                    drop_weights(trial_folder(self._study.folder, trial.number))
             new, waiting = self._new_trials(), self._study.trials("WAITING")
             if waiting:
                 index = new.index(_origin(waiting[0]))

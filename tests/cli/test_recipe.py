@@ -41,6 +41,7 @@ def test_options_by_dash_and_underscore(argv, expected):
             (["a.en+a.de", "my b.po"], 2),
         ),
         (["--epochs", "2", "--corpora=[a, b]"], (["a", "b"], 2)),
+        (["--corpora=a=b", "--epochs=2"], (["a=b"], 2)),
     ],
 )
 def test_a_list_takes_one_value_or_several(argv, expected):

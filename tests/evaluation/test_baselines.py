@@ -65,6 +65,6 @@ def test_both_are_scored_on_the_test_texts():
     }
 
 
-def test_texts_without_words_are_an_error():
-    with pytest.raises(ValueError, match="vocabulary"):
-        predict_naive_bayes(["?", "!"], [0, 1], ["a word"])
+def test_without_words_the_most_frequent_class_is_left():
+    predicted = predict_naive_bayes(["?", "!", "👍"], [0, 1, 1], ["a word", "?"])
+    assert predicted.tolist() == [1, 1]

@@ -31,6 +31,18 @@ from kftune.evaluation import describe_overfitting
             [0.8, 0.9, 0.7],
             "No overfitting: validation loss fell to the last epoch (0.9 → 0.7). More",
         ),
+        (
+            [0.5, 0.1, 0.001],
+            [0.69, 0.689, 0.688],
+            "Overfitting begins: validation loss has hardly changed since epoch 2 "
+            "(0.689 → 0.688), and the training loss of 0.001 is far below it.",
+        ),
+        (
+            [0.5, 0.2, 0.1],
+            [0.6, 0.5, 0.505],
+            "Overfitting begins: validation loss has hardly changed since epoch 2 "
+            "(0.5 → 0.505), and the training loss of 0.1 is far below it.",
+        ),
         ([0.6], [0.6], "Overfitting cannot be told: expected .* Received: 1 and 1"),
         ([0.6, 0.5], [], "Received: 2 and 0"),
         ([0.6, 0.5], [0.6, math.nan], "cannot be told: some losses are not finite"),

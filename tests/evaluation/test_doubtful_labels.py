@@ -40,9 +40,21 @@ def test_classes_keep_their_numbers():
     ) == [(0, 3, 7)]
 
 
-def test_a_class_of_fewer_rows_than_folds_leaves_nothing_to_say():
-    doubtful = find_doubtful_labels([*GOOD, "dull"], [1, 1, 1, 1, 0])
+def test_a_rare_class_leaves_the_others_to_be_checked():
+    labels = np.array([*LABELS, 2, 2])
+    labels[[0, 39]] = [0, 1]
+    doubtful = find_doubtful_labels([*TEXTS, "so rare", "a rarity"], labels)
+    assert sorted(doubtful.rows) == [0, 39]
+    assert doubtful.share == 2 / 42
+    assert doubtful.unchecked.tolist() == [2]
+
+
+def test_texts_without_words_are_not_looked_at():
+    doubtful = find_doubtful_labels([*TEXTS, "👍", "?"], [*LABELS, 0, 1])
     assert len(doubtful.rows) == 0
+    doubtful = find_doubtful_labels(["👍", "👎"] * 10, [1, 0] * 10)
+    assert doubtful.share == 0
+    assert doubtful.unchecked.tolist() == [0, 1]
 
 
 def test_one_class_leaves_nothing_to_say():

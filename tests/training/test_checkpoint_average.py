@@ -25,7 +25,7 @@ def fit(average, scores=(), epochs=5, initial_epoch=0):
     scores, model, x = iter(scores), make_model(), np.ones((2, 1), "float32")
     callbacks = [Epoch(), average]
     if average.monitor:
-        score = ScoreCallback(lambda model: {"bleu": next(scores)})
+        score = ScoreCallback(lambda model: {"score": next(scores)})
         callbacks = [Epoch(), score, average]
     model.fit(
         x, x, epochs=epochs, initial_epoch=initial_epoch, callbacks=callbacks, verbose=0
@@ -54,20 +54,20 @@ def test_fewer_epochs_are_all_averaged(tmp_path):
 )
 def test_the_best_epochs_are_averaged(tmp_path, mode, expected):
     scores = [1.0, 8.0, 5.0, 9.0, 2.0]
-    average = CheckpointAverage(tmp_path, keep=2, monitor="val_bleu", mode=mode)
+    average = CheckpointAverage(tmp_path, keep=2, monitor="val_score", mode=mode)
     assert fit(average, scores) == expected
 
 
 def test_a_tie_goes_to_the_later_epoch_and_nan_is_worst(tmp_path):
-    average = CheckpointAverage(tmp_path, keep=2, monitor="val_bleu")
+    average = CheckpointAverage(tmp_path, keep=2, monitor="val_score")
     assert fit(average, [1.0, 1.0, float("nan"), 1.0, 0.5]) == (2 + 4) / 2
-    average = CheckpointAverage(tmp_path, keep=2, monitor="val_bleu", mode="min")
+    average = CheckpointAverage(tmp_path, keep=2, monitor="val_score", mode="min")
     assert fit(average, [float("nan"), 3.0], epochs=2) == 1.5
 
 
 def test_a_run_that_goes_on_keeps_its_epochs(tmp_path):
     scores = [1.0, 8.0, 5.0, 9.0, 2.0]
-    settings = {"keep": 2, "monitor": "val_bleu"}
+    settings = {"keep": 2, "monitor": "val_score"}
     fit(CheckpointAverage(tmp_path, **settings), scores[:3], epochs=3)
     average = CheckpointAverage(tmp_path, **settings)
     assert fit(average, scores[3:], initial_epoch=3) == (2 + 4) / 2
@@ -75,7 +75,7 @@ def test_a_run_that_goes_on_keeps_its_epochs(tmp_path):
 
 
 def test_a_new_run_clears_an_old_one_away(tmp_path):
-    settings = {"keep": 2, "monitor": "val_bleu"}
+    settings = {"keep": 2, "monitor": "val_score"}
     fit(CheckpointAverage(tmp_path, **settings), [7.0, 8.0, 9.0], epochs=3)
     average = CheckpointAverage(tmp_path, **settings)
     assert fit(average, [1.0, 2.0, 0.5], epochs=3) == 1.5
@@ -88,5 +88,5 @@ def test_what_is_wrong_is_said(tmp_path):
     with pytest.raises(ValueError, match="keep=1, mode='best'"):
         CheckpointAverage(tmp_path, keep=1, mode="best")
     average = CheckpointAverage(tmp_path, monitor="bleu")
-    with pytest.raises(ValueError, match=r"\['loss', 'val_bleu'\].*mean 'val_bleu'\?"):
+    with pytest.raises(ValueError, match=r"\['loss', 'val_score'\].*mean 'val_score'\?"):
         fit(average, [1.0])

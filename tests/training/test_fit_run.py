@@ -223,6 +223,18 @@ def test_averages_are_refused_as_the_best_weights_would_replace_them(tmp_path):
         fit_run(model, make_data(), [], tmp_path, epochs=1, monitor="val_loss")
 
 
+@pytest.mark.parametrize(
+    ("monitor", "mode", "right"),
+    [("val_loss", "max", "min"), ("perplexity", "max", "min"), ("bleu", "min", "max")],
+)
+def test_the_worst_epoch_is_not_taken_for_the_best(tmp_path, monitor, mode, right):
+    model, train = make_model(0.1), make_data()
+    options = {"epochs": 1, "monitor": monitor, "mode": mode}
+    with pytest.raises(ValueError, match=f"mode '{right}' for '{monitor}'. .*'{mode}'"):
+        fit_run(model, train, train, tmp_path, **options)
+    assert int(model.optimizer.iterations) == 0
+
+
 def test_a_monitor_that_nothing_logs_costs_no_epoch(tmp_path):
     train = make_data()
     with pytest.raises(ValueError, match="validation data, for monitor='val_loss'"):

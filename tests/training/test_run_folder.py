@@ -61,7 +61,9 @@ def test_a_run_without_a_checkpoint_begins_anew(tmp_path):
     close_run(tmp_path)
     (tmp_path / "tensorboard").mkdir()
     (tmp_path / "model").mkdir()
-    assert not open_run(tmp_path, {"seed": 1})
+    with pytest.raises(ValueError, match="seed: expected 0, received 1"):
+        open_run(tmp_path, {"seed": 1})
+    assert not open_run(tmp_path, {"seed": 0})
     # A model is replaced when the next one is complete.
     assert sorted(os.listdir(tmp_path)) == ["model", "settings.json"]
 
@@ -188,8 +190,12 @@ def test_what_no_run_made_is_not_cleared_away(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints/mine.ckpt").write_text("hours of work")
     (tmp_path / "history.csv").write_text("mine")
-    with pytest.raises(FileExistsError, match="without checkpoints, history.csv"):
-        open_run(tmp_path, {"epochs": 3})
+    for overwrite in (False, True):
+        with (
+            overwriting(overwrite),
+            pytest.raises(FileExistsError, match="without checkpoints, history.csv"),
+        ):
+            open_run(tmp_path, {"epochs": 3})
     assert (tmp_path / "checkpoints/mine.ckpt").read_text() == "hours of work"
     (tmp_path / "run").mkdir()
     (tmp_path / "run/notes.txt").write_text("mine")

@@ -161,6 +161,7 @@ def test_a_search_without_a_whole_trial_is_an_error(tmp_path):
             tmp_path / "b",
             n_trials=1,
             monitor="val_loss",
+            mode="min",
         )
 
 
@@ -197,8 +198,8 @@ def test_the_folder_tells_what_was_tried(tmp_path):
 def test_a_study_goes_on_under_the_same_settings_alone(tmp_path):
     search(toy_trials.learn, RATE, tmp_path, n_trials=1)
     with pytest.raises(ValueError, match="study with other settings") as error:
-        search(toy_trials.learn, RATE, tmp_path, n_trials=1, seed=3, mode="min")
-    assert "mode: expected 'max', received 'min'" in str(error.value)
+        search(toy_trials.learn, RATE, tmp_path, n_trials=1, seed=3, monitor="a")
+    assert "monitor: expected 'val_accuracy', received 'a'" in str(error.value)
     assert "seed: expected 0, received 3" in str(error.value)
 
 
@@ -266,7 +267,7 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path):
         "rate: expected a setting",
         "sampler: expected one of grid, random, tpe. Received: 'annealing'",
         "pruner: expected one of median, halving, nothing. Received: 'best'",
-        "mode: expected one of min, max. Received: 'most'",
+        "mode: Expected mode 'min' or 'max'. Received: 'most'",
         "workers: expected 1 or more. Received: 1.5",
         "seed: expected 0 or more. Received: -1",
         "n_trials: expected 1 or more. Received: 0",

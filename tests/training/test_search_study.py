@@ -31,15 +31,16 @@ def test_settings_of_a_trial_are_those_of_all_and_its_own(tmp_path):
 
 
 def test_what_the_function_takes_as_a_list_is_one(tmp_path):
-    space = {"rate": [1, 2], "names": "a", "more": None}
-    study = SearchStudy(tmp_path, {**SETTINGS, "space": space}, ["names", "more"])
+    space = {"rate": [1, 2], "names": "a", "more": None, "none": None}
+    lists = {"names": [], "more": None, "none": []}
+    study = SearchStudy(tmp_path, {**SETTINGS, "space": space}, lists)
     trial = study.study.ask()
     trial.suggest_categorical("rate", [1, 2])
-    expected = {"names": ["a"], "more": None, "rate": trial.params["rate"]}
+    expected = {"names": ["a"], "more": None, "none": [], "rate": trial.params["rate"]}
     assert study.settings_of(trial) == expected
     assert SearchStudy(tmp_path).settings_of(trial) == expected
     # The function has changed: the study goes on, by what it takes now.
-    changed = SearchStudy(tmp_path, {**SETTINGS, "space": space}, ["rate"])
+    changed = SearchStudy(tmp_path, {**SETTINGS, "space": space}, {"rate": []})
     assert changed.settings_of(trial)["names"] == "a"
 
 

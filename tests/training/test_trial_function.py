@@ -104,4 +104,13 @@ def test_arguments_that_are_lists_are_known_by_their_annotation():
         pass
 
     space = {"names": ["a.tsv", "b.tsv"], "rate": [0.2], "more": None, "other": "b"}
-    assert list_arguments(train, space) == ["names", "more"]
+    assert list_arguments(train, space) == {"names": [], "more": None}
+
+
+def test_a_default_list_is_in_a_space_of_its_values():
+    def train(names: list[str] = ["x"], none: list[str] = []):  # noqa: B006
+        pass
+
+    space = {"names": ["x", "y"], "none": [None, "z"]}
+    assert default_settings(train, space) == {"names": "x", "none": None}
+    assert default_settings(train, {"names": ["y"]}) is None

@@ -63,6 +63,9 @@ def test_settings_of_a_dead_worker_are_tried_again(join, dead):
     undisturbed = join("a", "other").claim_all()
     killed = join("killed")
     lost = [killed.claim(), killed.claim()]
+    weights = lost[1].folder / "best.weights.h5"
+    weights.parent.mkdir(parents=True)
+    weights.touch()
     lost[0].complete(0.5)
     other = join("b")
     third = other.claim()
@@ -70,6 +73,7 @@ def test_settings_of_a_dead_worker_are_tried_again(join, dead):
     retried = other.claim()
     assert other.trials()[3].user_attrs["retry_of"] == 1
     assert retried.settings == lost[1].settings
+    assert not weights.exists()
     last = other.claim()
     assert other.claim() is None
     assert other.states() == ["COMPLETE", "FAIL", "RUNNING", "RUNNING", "RUNNING"]
