@@ -3,11 +3,11 @@
     python recipes/dialogue.py --data sgd/train.jsonl.xz --test-data sgd/dev.jsonl.xz
     python recipes/dialogue.py --chat
 
-With the defaults 24 minutes on 2 cores that did other work, too; docs/dialogue.md tells
-what comes out. Under --out the run writes results.json, history.csv, curves.png,
-answers.tsv and model/, a preset folder. The same command goes on with a run that was
-stopped; --overwrite makes it anew. With --chat, the model of a finished run answers
-lines of the standard input, as `kftune chat --model runs/dialogue/model` does.
+With the defaults eight minutes on 2 cores; docs/dialogue.md tells what comes out. Under
+--out the run writes results.json, history.csv, curves.png, answers.tsv and model/, a
+preset folder. The same command goes on with a run that was stopped; --overwrite makes
+it anew. With --chat, the model of a finished run answers lines of the standard input,
+as `kftune chat --model runs/dialogue/model` does.
 """
 
 import time

@@ -73,13 +73,27 @@ def chat_with(model, *, answer_tokens=48, temperature=0.0, seed=0, system=None):
             "Expected fewer answer_tokens than the model reads, "
             f"{task.preprocessor.sequence_length}. Received: {answer_tokens}"
         )
+    turns = [{"role": "system", "content": system}] if system else []
+    _check_system(turns, room, task.preprocessor.count_tokens)
     # The first answer waits for a compilation by XLA longer than it would gain.
     jit_compile = choose_jit_compile()
     task.compile(sampler=Sampling(temperature, seed=seed), jit_compile=jit_compile)
-    turns = [{"role": "system", "content": system}] if system else []
     for said in asked_lines("User: "):
         turns.append({"role": "user", "content": said})
         _answer(task, turns, room, answer_tokens)
+
+
+def _check_system(turns, room, count):
+    """Raises if what the system says leaves nothing to the user."""
+    from kftune.data import chat_prompt
+
+    nothing = {"role": "user", "content": ""}
+    prompt = chat_prompt([*turns, nothing], max_length=room, length=count)
+    if prompt.length >= room:
+        raise ValueError(
+            f"Expected room for what is said, within {room} tokens. Received: a turn "
+            f"of the system that takes {prompt.length}"
+        )
 
 
 def _answer(task, turns, room, answer_tokens):

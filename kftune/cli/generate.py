@@ -88,11 +88,12 @@ def run(arguments: argparse.Namespace):
         # A line at the end that is wrong is not to cost what came before; what is no
         # file can be read once only.
         if all(Path(path).is_file() for path in lines.paths):
-            checked = enumerate(InputLines(arguments.files), start=1)
-            while chunk := list(itertools.islice(checked, _LINES_AT_ONCE)):
-                _check(task, chunk, arguments)
+            checked = InputLines(arguments.files)
+            numbers = enumerate(checked, start=1)
+            while chunk := list(itertools.islice(numbers, _LINES_AT_ONCE)):
+                _check(task, chunk, arguments, checked.place)
         while chunk := list(itertools.islice(numbered, _LINES_AT_ONCE)):
-            for line in _completed(task, chunk, arguments):
+            for line in _completed(task, chunk, arguments, lines.place):
                 # JSON can hold half a character, which UTF-8 cannot.
                 output.write(line.encode("utf-8", "replace") + b"\n")
             output.flush()
@@ -119,33 +120,34 @@ def _load(arguments):
     return task
 
 
-def _check(task, chunk, arguments):
+def _check(task, chunk, arguments, place):
     """Raises for a line that cannot be gone on with."""
     from kftune.decoding import check_prompts
 
-    check_prompts(task, **_asked(_objects(chunk, arguments), arguments))
+    objects = _objects(chunk, arguments, place)
+    check_prompts(task, **_asked(objects, arguments, place))
 
 
-def _objects(chunk, arguments):
+def _objects(chunk, arguments, place):
     """A dict with the prompt of each numbered line that is not blank."""
-    return {n: _parsed(n, line, arguments) for n, line in chunk if line.strip()}
+    return {n: _parsed(place(n), line, arguments) for n, line in chunk if line.strip()}
 
 
-def _asked(objects, arguments):
+def _asked(objects, arguments, place):
     """The prompts, what errors call them, and how long they may be."""
     return {
         "prompts": [each[_PROMPT] for each in objects.values()],
-        "names": [f"line {number}" for number in objects],
+        "names": [place(number) for number in objects],
         "max_new_tokens": arguments.max_new_tokens,
         "long_prompts": arguments.long_prompts,
     }
 
 
-def _completed(task, chunk, arguments):
+def _completed(task, chunk, arguments, place):
     """Output lines of numbered input lines."""
     from kftune.decoding import generate_texts
 
-    objects = _objects(chunk, arguments)
+    objects = _objects(chunk, arguments, place)
     first, last = chunk[0][0], chunk[-1][0]
 
     def report(done):
@@ -153,7 +155,7 @@ def _completed(task, chunk, arguments):
 
     texts = generate_texts(
         task,
-        **_asked(objects, arguments),
+        **_asked(objects, arguments, place),
         stop_strings=arguments.stop,
         batch_tokens=arguments.batch_tokens,
         on_batch=report,
@@ -169,25 +171,30 @@ def _completed(task, chunk, arguments):
             yield on_one_line(by_number[number])
 
 
-def _parsed(number, line, arguments):
+def _parsed(place, line, arguments):
     """A dict with the prompt of a line."""
     if not arguments.jsonl:
         return {_PROMPT: line}
     try:
-        parsed = json.loads(line)
-    except json.JSONDecodeError as error:
+        parsed = json.loads(line, parse_constant=_refuse)
+    except ValueError as error:
         raise ValueError(
-            f"Expected a JSON object in line {number}. Received: {error}"
+            f"Expected a JSON object in {place}. Received: {error}"
         ) from error
     if not isinstance(parsed, dict) or not isinstance(parsed.get(_PROMPT), str):
         raise ValueError(
-            f'Expected a JSON object with a "{_PROMPT}", a string, in line {number}. '
+            f'Expected a JSON object with a "{_PROMPT}", a string, in {place}. '
             f"Received: {line[:80]}"
         )
     if arguments.completion_key in parsed:
         raise ValueError(
-            f"Expected no {arguments.completion_key!r} in line {number}, where the "
+            f"Expected no {arguments.completion_key!r} in {place}, where the "
             "text is to go. Pass another --completion-key. "
             f"Received: {shortened(line)}"
         )
     return parsed
+
+
+def _refuse(constant):
+    """NaN, Infinity and -Infinity: Python would read and write what others cannot."""
+    raise ValueError(f"{constant}, which is no JSON")

@@ -51,16 +51,33 @@ class InputLines:
     def __init__(self, paths):
         self.paths = list(paths) or ["-"]
         self.undecoded = []
+        self._begun = []  # (lines before it, path) of each file
         check_files([path for path in self.paths if path != "-"])
 
     def __iter__(self):
         number = 0
+        self._begun = []
         for path in self.paths:
+            self._begun.append((number, path))
             for place, raw in enumerate(self._raw_lines(path)):
                 number += 1
                 if not place:
                     raw = raw.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901
                 yield self._decoded(raw, number)
+
+    def place(self, number):
+        """Names a line that was read.
+
+        Args:
+            number: `int` from 1, over all files.
+
+        Returns:
+            `str`, with the file and the line in it if there are several files.
+        """
+        if len(self.paths) == 1:
+            return f"line {number}"
+        before, path = [begun for begun in self._begun if begun[0] < number][-1]
+        return f"line {number - before} of {path}"
 
     def _raw_lines(self, path):
         if path == "-":

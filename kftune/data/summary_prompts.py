@@ -13,7 +13,8 @@ def summary_prompts(sources, most, length, *, interests=None, ending="", keep="f
         most: `int`, how long a prompt may be, in what `length` counts.
         length: function of a `str` that gives an `int`, such as the number of tokens.
         interests: sequence of N lists of words, or `None` for no interests. An empty
-            list adds nothing to its prompt.
+            list adds nothing to its prompt; words that leave no room for a text go,
+            the last ones first.
         ending: `str`, what asks for the summary, such as `"\nTL;DR:"`.
         keep: see `keep_sentences`.
 
@@ -45,10 +46,19 @@ def summary_prompts(sources, most, length, *, interests=None, ending="", keep="f
         )
     prompts, cut = [], 0
     for source, words in zip(sources, interests, strict=True):
-        beginning = f"Interests: {', '.join(words)}.\n" if words else ""
+        beginning = _beginning(words, most - length(ending), length)
         room = most - length(beginning) - length(ending)
         kept = keep_sentences(source, room, length, keep)
         cut += kept != source
         prompts.append(f"{beginning}{kept}{ending}")
     print(f"Cut to {most}: {cut} of {len(prompts)} texts.")
     return prompts
+
+
+def _beginning(words, most, length):
+    """A line with as many of a reader's words as leave room for a text."""
+    for count in range(len(words), 0, -1):
+        line = f"Interests: {', '.join(words[:count])}.\n"
+        if length(line) < most:
+            return line
+    return ""

@@ -5,10 +5,11 @@ from keras import ops
 
 from kftune.decoding.length_batches import map_by_length
 from kftune.decoding.text_pieces import TextPieces
-from kftune.error_text import first_few, shortened
+from kftune.error_text import first_few
 from kftune.models.n_best import best_of, own_stop_token_ids
 from kftune.models.prompts import ROW_LENGTHS
 from kftune.models.rounded_length import rounded_length
+from kftune.models.texts import list_of_texts
 from kftune.models.token_rows import padded, special_ids
 
 _LONG_PROMPTS = ("error", "window")
@@ -125,11 +126,7 @@ def _room(task, max_new_tokens, long_prompts):
 
 def _fitting(preprocessor, prompts, room, long_prompts, names):
     """Tokens of prompts that leave room for what follows."""
-    if isinstance(prompts, str):
-        raise TypeError(
-            f"Expected a sequence of prompts. Received: a str, {shortened(prompts)}"
-        )
-    rows = preprocessor.prompt_rows(list(prompts))
+    rows = preprocessor.prompt_rows(list_of_texts(prompts))
     if names is None:
         names = [f"index {index}" for index in range(len(rows))]
     named = list(zip(names, rows, strict=True))
@@ -139,7 +136,9 @@ def _fitting(preprocessor, prompts, room, long_prompts, names):
             f"{first_few(empty, show=str)}"
         )
     long = [name for name, row in named if len(row) > room]
-    if long and long_prompts == "error":
+    start = special_ids(preprocessor, "start")
+    window = room - len(start)
+    if long and (long_prompts == "error" or window < 1):
         raise ValueError(
             f"Expected prompts of at most {room} tokens, which leaves room for "
             f"max_new_tokens. Received longer ones at "
@@ -147,8 +146,6 @@ def _fitting(preprocessor, prompts, room, long_prompts, names):
             'Pass long_prompts="window" to read their ends alone, or fewer '
             "max_new_tokens."
         )
-    start = special_ids(preprocessor, "start")
-    window = room - len(start)
     return [
         row if len(row) <= room else [*start, *row[len(row) - window :]] for row in rows
     ]

@@ -44,8 +44,8 @@ class Sampling(keras_hub.samplers.Sampler):
         bad_words_ids: list of lists of int. Sequences of tokens that never occur.
             `None`: those of the task's `decoding_settings`, if it has some.
         min_length: int. No end before a row has so many tokens, prompt included.
-        seed: int or `None`. Two samplers of one seed draw the same tokens on a backend;
-            a second call of one goes on with other numbers.
+        seed: int or `None`. Two samplers of one seed draw the same tokens on a backend,
+            if `jit_compile` is the same; a second call of one goes on with others.
 
     Raises:
         ValueError: naming every argument that does not fit.

@@ -49,10 +49,10 @@ class TextPieces:
             str, perhaps empty.
         """
         found = [text.find(stop) for stop in self.stop_strings if stop in text]
-        if found:
+        end = len(text) if is_last else self._final_length(text)
+        # Where another stop string may begin before, its end is awaited.
+        if found and min(found) <= end:
             self.is_done, end = True, min(found)
-        else:
-            end = len(text) if is_last else self._final_length(text)
         piece = text[self._given : end]
         self._given = max(self._given, end)
         return piece

@@ -3,6 +3,7 @@
 import sys
 
 from kftune.decoding.length_batches import map_by_length
+from kftune.models.texts import list_of_texts
 from kftune.models.tokenizers.marian_tokenizer import MarianTokenizer
 from kftune.models.transformer.transformer_seq2seq_lm_preprocessor import (
     TransformerSeq2SeqLMPreprocessor,
@@ -31,6 +32,7 @@ def translate_texts(task, texts, *, batch_tokens=2048, on_batch=None, **options)
         List of N, what `task.generate` gives for each text.
 
     Raises:
+        TypeError: if it is one text.
         ValueError: if `batch_tokens` is less than 1.
 
     Example:
@@ -41,7 +43,7 @@ def translate_texts(task, texts, *, batch_tokens=2048, on_batch=None, **options)
     print(score_translations(outputs, test["target"]))
     ```
     """
-    texts = list(texts)
+    texts = list_of_texts(texts)
     lengths = source_lengths(task, texts, options.get("target_language"))
     limit = task.preprocessor.encoder_sequence_length
     return map_by_length(

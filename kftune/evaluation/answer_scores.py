@@ -7,6 +7,7 @@ import numpy as np
 from kftune.error_text import first_few
 from kftune.evaluation.row_nats import row_nats
 from kftune.models.answer_rows import answer_rows, check_answers
+from kftune.models.texts import list_of_texts
 from kftune.models.token_rows import special_ids
 
 
@@ -57,6 +58,7 @@ def score_answers(task, prompts, answers, *, batch_tokens=4096):
         `AnswerScores`.
 
     Raises:
+        TypeError: if prompts or answers are one text.
         ValueError: if there are not as many answers as prompts, an answer has no token,
             or there is nothing before it; names the first ones by index.
 
@@ -68,7 +70,7 @@ def score_answers(task, prompts, answers, *, batch_tokens=4096):
     scores.perplexity
     ```
     """
-    prompts, answers = list(prompts), list(answers)
+    prompts, answers = list_of_texts(prompts), list_of_texts(answers)
     check_answers(prompts, answers)
     longest = task.backbone.max_positions
     start = special_ids(task.preprocessor, "start")
@@ -77,7 +79,11 @@ def score_answers(task, prompts, answers, *, batch_tokens=4096):
         return [row[len(start) :] for row in task.preprocessor.prompt_rows(texts)]
 
     rows, learnt = answer_rows(
-        tokenize(prompts), tokenize(answers), longest, start=start
+        tokenize(prompts),
+        tokenize(answers),
+        longest,
+        start=start,
+        advice="These are all positions of the model: shorten the prompts.",
     )
     tokens = np.array([weights.sum() for weights in learnt], int)
     wrong = [i for i, row in enumerate(rows) if not 0 < tokens[i] < len(row)]

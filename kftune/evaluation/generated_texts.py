@@ -2,6 +2,8 @@
 
 import re
 
+from kftune.models.texts import list_of_texts
+
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
 
 
@@ -23,7 +25,7 @@ def distinct_ngrams(texts, size):
     distinct_ngrams(["a fine film", "a fine day"], 2)  # 3 of 4: 0.75
     ```
     """
-    ngrams = [ngram for text in texts for ngram in _ngrams(text, size)]
+    ngrams = [ngram for text in list_of_texts(texts) for ngram in _ngrams(text, size)]
     return len(set(ngrams)) / len(ngrams) if ngrams else 0.0
 
 
@@ -43,9 +45,10 @@ def copied_share(texts, sources, size=8):
     copied_share(["A fine film, though."], ["a fine film"], size=3)  # 3 of 4: 0.75
     ```
     """
+    sources = list_of_texts(sources)
     known = {ngram for source in sources for ngram in _ngrams(source, size)}
     copied = total = 0
-    for text in texts:
+    for text in list_of_texts(texts):
         words = _words(text)
         is_copied = [False] * len(words)
         for start, ngram in enumerate(_ngrams(text, size)):

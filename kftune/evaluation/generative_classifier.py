@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils.extmath import softmax
 
 from kftune.evaluation.answer_scores import score_answers
+from kftune.models.texts import list_of_texts
 
 
 class GenerativeClassifier:
@@ -52,7 +53,11 @@ class GenerativeClassifier:
 
         Returns:
             float64 array of shape `(N, C)`; each row sums to 1.
+
+        Raises:
+            TypeError: if it is one text.
         """
+        answers = list_of_texts(answers)
         scores = [
             score_answers(self.task, [prompt] * len(answers), answers)
             for prompt in self.prompts

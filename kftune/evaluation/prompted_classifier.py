@@ -5,6 +5,7 @@ from sklearn.utils.extmath import softmax
 
 from kftune.error_text import first_few
 from kftune.evaluation.answer_scores import score_answers
+from kftune.models.texts import list_of_texts
 
 _PLACE = "{text}"
 
@@ -86,9 +87,13 @@ class PromptedClassifier:
 
         Returns:
             float64 array of shape `(N, C)`; each row sums to 1.
+
+        Raises:
+            TypeError: if it is one text.
         """
         neutral = len(self.content_free)
-        prompts = [self.prompt(text) for text in [*self.content_free, *texts]]
+        texts = [*self.content_free, *list_of_texts(texts)]
+        prompts = [self.prompt(text) for text in texts]
         probabilities = softmax(self._log_probabilities(prompts))
         if not neutral:
             return probabilities

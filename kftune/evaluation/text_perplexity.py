@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from kftune.evaluation.row_nats import row_nats
+from kftune.models.texts import list_of_texts
 from kftune.models.token_rows import special_ids
 
 
@@ -70,6 +71,7 @@ def text_perplexity(task, texts, *, window=None, stride=None, batch_tokens=4096)
         `TextPerplexity`.
 
     Raises:
+        TypeError: if it is one text.
         ValueError: if window and stride do not fit, or nothing can be scored.
 
     Example:
@@ -79,11 +81,11 @@ def text_perplexity(task, texts, *, window=None, stride=None, batch_tokens=4096)
     print(score.by_token, score.by_word)
     ```
     """
+    texts = list_of_texts(texts)
     preprocessor = task.preprocessor
     window = preprocessor.sequence_length if window is None else window
     stride = window // 2 if stride is None else stride
     _check(task, window, stride)
-    texts = list(texts)
     windows = [
         each
         for row in preprocessor.prompt_rows(texts)

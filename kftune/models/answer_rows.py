@@ -6,7 +6,15 @@ import numpy as np
 import tensorflow as tf
 
 
-def answer_rows(prompts, answers, length, *, start=(), end=()):
+def answer_rows(
+    prompts,
+    answers,
+    length,
+    *,
+    start=(),
+    end=(),
+    advice="A larger sequence_length keeps more.",
+):
     """Joins prompts and answers, and cuts what is too long.
 
     A long pair loses the beginning of its prompt first, then the end of its answer;
@@ -18,6 +26,7 @@ def answer_rows(prompts, answers, length, *, start=(), end=()):
         length: `int`, the most tokens of a row.
         start: list of `int`, put before a prompt.
         end: list of `int`, put behind an answer, a part of it.
+        advice: `str`, the end of the warning.
 
     Returns:
         Tuple of a list of N `int32` arrays, the token ids, and a list of N `bool`
@@ -38,7 +47,8 @@ def answer_rows(prompts, answers, length, *, start=(), end=()):
         rows.append(np.array([*start, *prompt[cut:], *answer], "int32"))
         weights.append(np.arange(len(rows[-1])) >= len(rows[-1]) - len(answer))
         lost.append((cut, len(whole) - len(answer)))
-    _tell(np.array(lost).reshape(-1, 2), length)
+    of_what = "answers, end tokens among them" if end else "answers"
+    _tell(np.array(lost).reshape(-1, 2), length, f"{of_what}. {advice}")
     return rows, weights
 
 
@@ -91,7 +101,7 @@ def check_answers(prompts, answers):
         )
 
 
-def _tell(lost, length):
+def _tell(lost, length, ending):
     """Warns of what was cut: `lost`, `(N, 2)`, tokens of each prompt and answer."""
     if not lost.any():
         return
@@ -103,7 +113,6 @@ def _tell(lost, length):
     warnings.warn(
         f"{pairs} of {len(lost)} pairs of prompt and answer were cut to {length} "
         f"tokens: {of_prompts} tokens at the beginning of {prompts} prompts, "
-        f"{of_answers} at the end of {answers} answers, end tokens among them. A "
-        "larger sequence_length keeps more.",
+        f"{of_answers} at the end of {answers} {ending}",
         stacklevel=2,
     )

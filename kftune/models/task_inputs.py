@@ -30,10 +30,12 @@ class TaskInputs:
 
     Attributes:
         feature_names: tuple of `str`, the keys of tokenised inputs, in order.
+        optional_feature_names: tuple of `str`, more keys that these may have.
         text_names: tuple of `str`, the keys of strings that come in a dict, in order.
     """
 
     feature_names = ("padding_mask", "token_ids")
+    optional_feature_names = ()
     text_names = ()
 
     def prepare_labels(self, y):
@@ -143,7 +145,8 @@ class TaskInputs:
                 a preprocessor.
         """
         if isinstance(x, dict) and set(x) != set(self.text_names):
-            check_features(x, self.feature_names)
+            more = (name for name in self.optional_feature_names if name in x)
+            check_features(x, (*self.feature_names, *more))
             return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
         if self.preprocessor is None:
             raise ValueError(

@@ -43,6 +43,26 @@ def as_texts(x):
     return [_decoded(text) for text in texts], True
 
 
+def list_of_texts(texts):
+    """Makes a list of several texts; of one `str` it would be one of letters.
+
+    Args:
+        texts: iterable of `str`.
+
+    Returns:
+        List of `str`.
+
+    Raises:
+        TypeError: if it is one text.
+    """
+    if isinstance(texts, str | bytes):
+        raise TypeError(
+            f"Expected several texts. Received: one, {shortened(texts)}; pass it in a "
+            "list."
+        )
+    return list(texts)
+
+
 def _decoded(text):
     if isinstance(text, bytes):
         return text.decode("utf-8", "replace")

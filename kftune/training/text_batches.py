@@ -36,13 +36,13 @@ def text_batches(task, splits, *, text="text", answer=None, overlap=None, **opti
     task.fit(batches["train"], validation_data=batches["validation"], shuffle=False)
     ```
     """
-    check_splits(splits, text=text, answer=answer)
-    preprocessor = task.preprocessor
     if answer is not None and overlap is not None:
         raise ValueError(
             "Expected texts without answers to cut into chunks. Received: "
             f"answer={answer!r}, overlap={overlap}"
         )
+    check_splits(splits, text=text, answer=answer)
+    preprocessor = task.preprocessor
 
     def tokens(rows):
         if answer is not None:

@@ -72,3 +72,7 @@ def test_what_cannot_be_is_told(monkeypatch, capsys, folder, tmp_path):
     options = ("--model", folder, "--answer-tokens", "47")
     status, _, err = chat(monkeypatch, capsys, LINES, *options)
     assert status == 1 and "the model reads, 48. Received: 47" in err
+    options = ("--model", folder, "--system", "very " * 100)
+    status, out, err = chat(monkeypatch, capsys, LINES, *options)
+    assert (status, out) == (1, "")
+    assert "room for what is said, within 31 tokens. Received: a turn of" in err

@@ -140,13 +140,20 @@ def test_a_file_is_written_whole(tmp_path, capsysbinary, folder):
     assert len(output.read_text("utf-8").splitlines()) == 2
 
 
-@pytest.mark.parametrize("line", ["{", "[1]", '{"text": "A"}', '{"prompt": 3}'])
+WRONG_LINES = ["{", "[1]", '{"text": "A"}', '{"prompt": 3}', '{"prompt": "", "a": NaN}']
+
+
+@pytest.mark.parametrize("line", WRONG_LINES)
 def test_what_is_no_prompt_is_refused(tmp_path, capsysbinary, folder, line):
     path = tmp_path / "prompts.jsonl"
     path.write_text('{"prompt": "A"}\n' + line + "\n", "utf-8")
     status, out, err = run(capsysbinary, folder, path, "--jsonl")
     assert (status, out) == (1, "")
     assert "in line 2" in err
+    other = tmp_path / "others.jsonl"
+    other.write_text('{"prompt": "A"}\n', "utf-8")
+    _, _, err = run(capsysbinary, folder, other, path, "--jsonl")
+    assert f"in line 2 of {path}" in err
 
 
 def test_settings_that_do_not_fit_are_named(capsysbinary, folder):

@@ -20,6 +20,14 @@ def test_interests_text_and_ending_fit_together(capsys):
     assert capsys.readouterr().out == "Cut to 6: 1 of 2 texts.\n"
 
 
+def test_words_that_leave_no_room_go():
+    interests = [["rain", "a long word"], ["four words of it"]]
+    kept = summary_prompts(SOURCES, 4, words, interests=interests, ending=" ?")
+    assert kept[0].startswith("Interests: rain.\n")
+    assert not kept[1].startswith("Interests")
+    assert all(words(prompt) <= 4 for prompt in kept)
+
+
 def test_without_interests_a_prompt_is_the_text(capsys):
     assert summary_prompts(SOURCES, 4, words, keep="last") == SOURCES
     assert summary_prompts(SOURCES, 3, words, keep="last") == ["We stay.", "Snow."]

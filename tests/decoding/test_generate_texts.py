@@ -50,10 +50,12 @@ def test_the_window_may_leave_one_token(greedy):
     longest = greedy.backbone.max_positions
     options = {"max_new_tokens": longest - 1, "long_prompts": "window"}
     greedy.compile(sampler=Sampling(0), jit_compile=False)
+    greedy.preprocessor.add_start_token = False
     (text,) = generate_texts(greedy, [PROMPTS[2]], **options)
+    assert text
     greedy.preprocessor.add_start_token = True
-    (other,) = generate_texts(greedy, [PROMPTS[2]], **options)
-    assert text and other
+    with pytest.raises(ValueError, match="prompts of at most 1 tokens"):
+        generate_texts(greedy, [PROMPTS[2]], **options)
 
 
 def test_texts_end_before_stop_strings(greedy):
@@ -116,5 +118,5 @@ def test_an_encoder_decoder_is_refused(marian):
 
 
 def test_one_str_is_no_list_of_prompts(greedy):
-    with pytest.raises(TypeError, match="a sequence of prompts. Received: a str"):
+    with pytest.raises(TypeError, match="several texts. Received: one, 'The film'"):
         generate_texts(greedy, "The film", max_new_tokens=8)

@@ -47,11 +47,12 @@ def test_the_first_of_several_stop_strings_counts():
     assert pieces.grow("not soon, later", is_last=True) == "not "
 
 
+@pytest.mark.parametrize("stops", [["xab", "bb"], ["xab", "a"], ["bxéb", "é", "xé"]])
 @pytest.mark.parametrize("seed", range(20))
-def test_pieces_together_are_the_text_before_the_stop(seed):
+def test_pieces_together_are_the_text_before_the_stop(seed, stops):
     rng = random.Random(seed)
     text = "".join(rng.choice("abéx") for _ in range(30))
-    pieces = TextPieces(["xab", "bb"])
+    pieces = TextPieces(stops)
     ends = [*sorted(rng.sample(range(30), 9)), 30]
     received = "".join(pieces.grow(text[:end], is_last=end == 30) for end in ends)
     stops = [text.find(stop) for stop in pieces.stop_strings if stop in text]

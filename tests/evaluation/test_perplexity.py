@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from kftune.evaluation.perplexity import perplexity
+from kftune.training import text_batches
 
 pytestmark = pytest.mark.backend
 
@@ -49,3 +50,14 @@ def test_what_stands_in_no_dict():
     batch = (ids, ids, np.array([[True, False, True]]))
     expected = (0.5 * 0.2) ** (-1 / 2)
     assert perplexity(plain, [batch]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_packed_rows_have_the_perplexity_of_their_texts(language_model):
+    splits = {"validation": {"text": ["A fine film.", "A bore.", "So it goes."]}}
+    expected = perplexity(
+        language_model,
+        text_batches(language_model, splits, batch_size=3)["validation"],
+    )
+    packed = text_batches(language_model, splits, batch_size=2, pack_to=24)
+    found = perplexity(language_model, packed["validation"])
+    assert found == pytest.approx(expected, rel=1e-4)

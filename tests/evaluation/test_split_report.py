@@ -41,7 +41,7 @@ def test_imbalance_is_told():
     assert report.imbalance == 10
     assert "fresh 90.9%, rotten 9.1%" in str(report)
     assert "10.0 times the rows" in str(report)
-    assert "Labels: too few rows to check those of rotten." in str(report)
+    assert "Labels: too few rows to check those of 'rotten'." in str(report)
 
 
 def test_a_class_without_rows_is_named():

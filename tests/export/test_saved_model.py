@@ -20,10 +20,13 @@ from small_tasks import (
 import kftune
 from kftune.export import export_saved_model, verify
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow",
-    reason="other backends export by a TensorFlow process, see test_tensorflow_process",
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow",
+        reason="others export by a TensorFlow process, see test_tensorflow_process",
+    ),
+]
 
 
 def export(task, folder, **options):
@@ -70,7 +73,6 @@ def as_text(values):
     return np.vectorize(lambda text: text.decode("utf-8"), otypes=[object])(values)
 
 
-@pytest.mark.long
 def test_translations_are_those_of_generate(translator):
     task, signatures, _ = translator
     texts = sentences(40)
@@ -86,7 +88,6 @@ def test_translations_are_those_of_generate(translator):
     )
 
 
-@pytest.mark.long
 def test_each_row_has_its_language_and_length(translator):
     task, signatures, _ = translator
     texts, codes, lengths = sentences(6), ["de", "en"] * 3, [4, 9, 30, 31, 32, 99]
@@ -133,7 +134,6 @@ def test_scores_of_translations(translator):
     np.testing.assert_array_equal(answers["num_tokens"], mask.sum(-1))
 
 
-@pytest.mark.long
 def test_completions_are_those_of_generate(language_model):
     task, signatures, _ = language_model
     texts = sentences(40)
@@ -204,7 +204,6 @@ def test_probabilities_are_those_of_predict(classifier):
     assert again["label"].tolist() == case["outputs"]["label"]
 
 
-@pytest.mark.long
 def test_several_heads_answer_side_by_side(tmp_path):
     task = make_bert_classifier()
     signatures, _ = export(task, tmp_path / "toy")
@@ -229,7 +228,6 @@ def test_several_heads_answer_side_by_side(tmp_path):
     ]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("kind", ["translator", "language_model", "classifier"])
 def test_hard_texts_are_answered(kind, request):
     _, signatures, _ = request.getfixturevalue(kind)
@@ -325,11 +323,9 @@ def test_what_xla_compiles_answers_alike(make, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "make", [make_translator, make_language_model, make_classifier]
-)
-def test_exports_pass_every_check(make, tmp_path):
-    task = make(tmp_path / "parts")
+def test_an_export_passes_every_check(tmp_path):
+    """Those of translators and classifiers do in tests of the recipes that serve."""
+    task = make_language_model(tmp_path / "parts")
     task.save_to_preset(tmp_path / "preset")
     written = export_saved_model(task, tmp_path / "toy")
     report = verify(written, preset=tmp_path / "preset", calls=2)

@@ -42,6 +42,13 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+def pytest_collection_modifyitems(items):
+    """Marks what is in this folder: pytest gives the tests of all others, too."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("recipe")
+
+
 @pytest.fixture(scope="module")
 def run_recipe(tmp_path_factory):
     """Runs a recipe with options, to its end or to a `kill -9` after an epoch."""

@@ -87,6 +87,7 @@ def test_what_is_wrong_is_said(tmp_path):
         CheckpointAverage(tmp_path, keep=0)
     with pytest.raises(ValueError, match="keep=1, mode='best'"):
         CheckpointAverage(tmp_path, keep=1, mode="best")
-    average = CheckpointAverage(tmp_path, monitor="bleu")
-    with pytest.raises(ValueError, match=r"\['loss', 'val_score'\].*mean 'val_score'\?"):
+    average = CheckpointAverage(tmp_path, monitor="score")
+    message = r"\['loss', 'val_score'\].*mean 'val_score'\?"
+    with pytest.raises(ValueError, match=message):
         fit(average, [1.0])

@@ -48,6 +48,7 @@ class GPT2CausalLM(LanguageModel, PresetLanguageModel, keras_hub.models.CausalLM
 
     backbone_cls = GPT2Backbone
     preprocessor_cls = GPT2CausalLMPreprocessor
+    optional_feature_names = ("segment_ids",)  # of packed rows
 
     def __init__(self, backbone, preprocessor=None, **kwargs):
         self.check_task(backbone, preprocessor, kwargs)
@@ -65,7 +66,7 @@ class GPT2CausalLM(LanguageModel, PresetLanguageModel, keras_hub.models.CausalLM
         """See the class."""
         if not isinstance(inputs, dict) or "segment_ids" not in inputs:
             return super().call(inputs, training=training, mask=mask)
-        check_features(inputs, (*self.feature_names, "segment_ids"))
+        check_features(inputs, (*self.feature_names, *self.optional_feature_names))
         states = self.backbone.packed_states(inputs["token_ids"], inputs["segment_ids"])
         return states if self._gives_states else self.backbone.logits(states)
 

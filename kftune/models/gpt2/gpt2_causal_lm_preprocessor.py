@@ -132,7 +132,7 @@ class GPT2CausalLMPreprocessor(
         if answers is not None:
             answers, _ = as_texts(answers)
             return self._answer_rows(texts, answers, length)
-        rows = self._rows(texts, length, tells=True)
+        rows = self._rows(texts, length)
         return [np.array(row, "int32") for row in rows]
 
     def prompt_rows(self, texts):
@@ -174,7 +174,7 @@ class GPT2CausalLMPreprocessor(
             ValueError: if a prompt has more than T tokens. In a TensorFlow graph it is
                 cut instead.
         """
-        length = sequence_length or self.sequence_length
+        length = self.sequence_length if sequence_length is None else sequence_length
         if tf.is_symbolic_tensor(x):
             token_ids, mask = self._pack_in_graph(x, length, is_prompt=True)
         else:
@@ -207,13 +207,12 @@ class GPT2CausalLMPreprocessor(
             add_end_value=self.add_end_token and not is_prompt,
         )
 
-    def _rows(self, texts, length, *, tells=False):
+    def _rows(self, texts, length):
         """Token ids with start and end token, at most `length` of them."""
         start, end = special_ids(self, "start"), special_ids(self, "end")
         room = length - len(start) - len(end)
         rows = list(self._tokenize(self.tokenizer, texts))
-        if tells:
-            tell_of_cut_texts([len(ids) - room for ids in rows], length)
+        tell_of_cut_texts([len(ids) - room for ids in rows], length)
         return [[*start, *ids[:room], *end] for ids in rows]
 
     def _pack_pairs(self, prompts, answers, length):

@@ -174,3 +174,5 @@ def test_a_warning_says_how_much_of_the_texts_is_lost(gpt2_tokenizer):
     with pytest.warns(UserWarning, match=f"1 of 4 texts were cut to 13.*: {lost} tok"):
         rows = ours.tokenize_rows(TEXTS)
     assert [len(row) for row in rows] == [min(n, 11) + 2 for n in counts]
+    with pytest.warns(UserWarning, match=f"1 of 4 texts were cut to 13.*: {lost} tok"):
+        ours(TEXTS)
