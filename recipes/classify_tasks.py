@@ -93,7 +93,11 @@ def main(
     table = markdown(scores)
     print(table)
     kftune.evaluation.write_results(
-        out / "results.json", settings=settings, test=scores, table=table
+        out / "results.json",
+        settings=settings,
+        data={name: report.summary() for name, report in reports.items()},
+        test=scores,
+        table=table,
     )
     print(f"Written to {out}: results.json, {', '.join(trained)}")
 
@@ -126,15 +130,25 @@ def train(options, folder, splits):
     keras.utils.set_random_seed(options["seed"])
     kftune.training.open_run(folder, options)
     task = build(options, splits)
-    print(kftune.tuning.freeze(task, options["freeze"]))
+    freezing = kftune.tuning.freeze(task, options["freeze"])
+    print(freezing)
     seconds = fit(task, splits, folder, options)
     test = {}
     for name, parts in splits.items():
         single = kftune.models.single_task(task, name)
         test[name] = score(single, parts["test"])
         single.save_to_preset(folder / "models" / name)
+    rows = {
+        name: {"rows": {split: len(part) for split, part in parts.items()}}
+        for name, parts in splits.items()
+    }
     results = kftune.evaluation.write_results(
-        folder / "results.json", settings=options, times=seconds, test=test
+        folder / "results.json",
+        settings=options,
+        times=seconds,
+        data=rows,
+        freezing=freezing,
+        test=test,
     )
     kftune.training.close_run(folder)
     return results

@@ -55,7 +55,7 @@ def score_texts(results, outputs):
     scores = flat({name: results[name] for name in _SCORES if name in results})
     scores = {name: score for name, score in scores.items() if score is not None}
     intervals = {
-        **_of_shares(scores, flat(results.get("data")).get("rows: test")),
+        **_of_shares(scores, flat(results.get("data"))),
         **_of_translations(scores, outputs),
     }
     found = {}
@@ -73,16 +73,18 @@ def _text(value):
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _of_shares(scores, rows):
-    """Intervals of the accuracies on the test rows."""
-    if not (isinstance(rows, int) and rows > 0):
-        return {}
-    return {
-        name: wilson_interval(score, rows)
-        for name, score in scores.items()
-        if name.startswith(("test", "baselines")) and name.endswith(": accuracy")
-        if isinstance(score, float | int) and 0 <= score <= 1
-    }
+def _of_shares(scores, data):
+    """Intervals of the accuracies on the test rows, of a task or of all."""
+    found = {}
+    for name, score in scores.items():
+        parts = name.split(": ")
+        if parts[0] not in ("test", "baselines") or parts[-1] != "accuracy":
+            continue
+        rows = data.get(f"{parts[1]}: rows: test", data.get("rows: test"))
+        is_share = isinstance(score, float | int) and 0 <= score <= 1
+        if is_share and isinstance(rows, int) and rows > 0:
+            found[name] = wilson_interval(score, rows)
+    return found
 
 
 def _of_translations(scores, outputs):

@@ -84,6 +84,14 @@ def test_two_tasks_become_two_classifiers_and_a_table(whole):
         cell = f"{100 * scores['together']['accuracy']:.1f}"
         assert cell in next(x for x in printed.splitlines() if "| together" in x)
     assert "| test accuracy | reviews | queues |" in results["table"]
+    assert results["data"]["queues"]["rows"] == {
+        "train": 96,
+        "validation": 12,
+        "test": 12,
+    }
+    alone = json.loads((out / "queues_alone" / "results.json").read_text())
+    assert alone["data"] == {"queues": {"rows": results["data"]["queues"]["rows"]}}
+    assert alone["freezing"]["policy"] == "nothing"
     history = read_history(out / "together")
     assert {"val_reviews_accuracy", "val_queues_accuracy"} < history.keys()
     means = [history[f"val_{name}_accuracy"] for name in ("reviews", "queues")]
