@@ -155,11 +155,18 @@ def test_a_run_that_is_killed_at_any_moment_ends_as_a_whole_one(run_until, folde
             # A whole run touches 115 files, half of them in training; a file is written
             # in milliseconds, an epoch lasts about a second.
             touched = rng.randint(1, 50) if kills < before + 4 else -1
-            code = run_until(out, touched=touched, seconds=10 ** rng.uniform(-4, 0))
+            seconds = 10 ** rng.uniform(-4, 0)
+            code = run_until(out, touched=touched, seconds=seconds)
             assert code in (0, -signal.SIGKILL)
-            kills += code != 0
-            torn += any(out.glob("checkpoints/.*"))
+            half_written = any(out.glob("checkpoints/.*"))
+            kills, torn = kills + (code != 0), torn + half_written
+            if code != 0:
+                where = ", within a checkpoint" if half_written else ""
+                print(
+                    f"run {runs}: kill {kills}, {touched} files, {seconds:.4f} s{where}"
+                )
         np.testing.assert_equal(traces(out), expected)
+        print(f"run {runs}: all {len(expected)} traces are those of the unbroken run")
     assert torn > 0
 
 
