@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from kftune.models.cut_texts import tell_of_cut_texts
 from kftune.models.graph_tokenizer import GraphTokenizer
 from kftune.models.pretrained.preset_language_model_preprocessor import (
     PresetLanguageModelPreprocessor,
@@ -186,9 +187,10 @@ class TransformerSeq2SeqLMPreprocessor(
             ValueError: if the beginning of a target has too many tokens, or if there
                 are not as many as sources.
         """
-        source_length = encoder_sequence_length or self.encoder_sequence_length
-        length = decoder_sequence_length or sequence_length
-        length = length or self.decoder_sequence_length
+        source_length = _first(encoder_sequence_length, self.encoder_sequence_length)
+        length = _first(
+            decoder_sequence_length, sequence_length, self.decoder_sequence_length
+        )
         sources, prompts = x, None
         if isinstance(x, dict):
             sources, prompts = x["encoder_text"], x.get("decoder_text")
@@ -243,7 +245,7 @@ class TransformerSeq2SeqLMPreprocessor(
         if tf.is_symbolic_tensor(texts):
             return self._pack_in_graph(side, texts, length, is_prompt)
         texts, several = as_texts(texts)
-        rows = self._rows(side, texts, length, is_prompt)
+        rows = self._rows(side, texts, length, is_prompt, tells=not rounded)
         if rounded:
             length = rounded_length(max(map(len, rows), default=0), length)
         token_ids, mask = padded(rows, length, pad_id(self.tokenizer, side))
@@ -261,17 +263,17 @@ class TransformerSeq2SeqLMPreprocessor(
         )
         return packer(self._tokenizer_of(side, self.graph_tokenizer)(texts))
 
-    def _rows(self, side, texts, length, is_prompt):
+    def _rows(self, side, texts, length, is_prompt, *, tells):
         """Lists of token ids, start and end among them, at most `length` of them."""
         rows = self._tokenizer_of(side, self._tokenize)(texts)
         if not is_prompt:
-            return self._cut_rows(side, rows, length)
+            return self._cut_rows(side, rows, length, tells=tells)
         start, _ = side_ends(self.tokenizer, side)
         rows = [[*start, *ids] for ids in rows]
         check_room(rows, length)
         return rows
 
-    def _cut_rows(self, side, rows, length):
+    def _cut_rows(self, side, rows, length, *, tells=False):
         """Rows with start and end tokens, at most `length` of them."""
         start, end = side_ends(self.tokenizer, side)
         room = length - len(start) - len(end)
@@ -280,6 +282,12 @@ class TransformerSeq2SeqLMPreprocessor(
                 f"Expected room for a token between {len(start)} tokens that start a "
                 f"{side} and {len(end)} that end it. Received: a length of {length}"
             )
+        rows = list(rows)
+        if tells:
+            excess = [len(ids) - room for ids in rows]
+            name = {"source": "encoder", "target": "decoder"}[side]
+            advice = f"A larger {name}_sequence_length keeps more."
+            tell_of_cut_texts(excess, length, f"{side}s", advice)
         return [[*start, *ids[:room], *end] for ids in rows]
 
     def _tokenizer_of(self, side, tokenize):
@@ -304,3 +312,8 @@ class TransformerSeq2SeqLMPreprocessor(
                 "Expected a MarianTokenizer or M2M100Tokenizer, which cut texts at "
                 f"random, for alpha. Received: {type(self.tokenizer).__name__}"
             )
+
+
+def _first(*lengths):
+    """The first that is given."""
+    return next(length for length in lengths if length is not None)

@@ -67,6 +67,25 @@ def test_a_pair_by_hand(preprocessor):
     assert plain((y, weight)) == ([0, 6, 2, 1, 1], [1, 1, 1, 0, 0])
 
 
+def test_a_warning_says_what_of_pairs_is_lost(preprocessor, recwarn):
+    preprocessor(["a" * 6, "a"], ["c" * 5, "c"])
+    told = [str(each.message) for each in recwarn if "cut" in str(each.message)]
+    assert told == [
+        "1 of 2 sources were cut to 6 tokens, start and end among them: 2 tokens are "
+        "lost. A larger encoder_sequence_length keeps more.",
+        "1 of 2 targets were cut to 6 tokens, start and end among them: 2 tokens are "
+        "lost. A larger decoder_sequence_length keeps more.",
+    ]
+    recwarn.clear()
+    preprocessor.generate_preprocess(["a" * 6])
+    assert not recwarn
+
+
+def test_no_room_to_generate_is_an_error(preprocessor):
+    with pytest.raises(ValueError, match="0"):
+        preprocessor.generate_preprocess(["a"], sequence_length=0)
+
+
 def test_other_tokenizers_get_one_start_and_one_end():
     tokenizer = keras_hub.models.GPT2Tokenizer(
         {"<|endoftext|>": 2, "a": 4, "b": 5, "ba": 6}, merges=["b a"]
