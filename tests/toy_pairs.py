@@ -15,8 +15,8 @@ def write_pairs(folder, name, number, seed):
     return "+".join(map(str, files))
 
 
-def save_tiny_preset(folder, languages=()):
-    """Saves a model of random weights."""
+def save_tiny_preset(folder, languages=(), length=32):
+    """Saves a model of random weights that reads and writes so many tokens."""
     keras.utils.set_random_seed(0)
     sources, targets = zip(*toy_sentences(400, 0), strict=True)
     tokenizer = kftune.models.train_marian_tokenizer(
@@ -25,6 +25,8 @@ def save_tiny_preset(folder, languages=()):
     backbone = kftune.models.TransformerBackbone(
         tokenizer.vocabulary_size(), 1, 2, 64, 128, 0.0, 64
     )
-    preprocessor = kftune.models.TransformerSeq2SeqLMPreprocessor(tokenizer, 32, 32)
+    preprocessor = kftune.models.TransformerSeq2SeqLMPreprocessor(
+        tokenizer, length, length
+    )
     task = kftune.models.TransformerSeq2SeqLM(backbone, preprocessor)
     task.save_to_preset(folder)

@@ -25,8 +25,10 @@ def results_of(out):
 
 def test_a_translation_model_answers(run_recipe, tmp_path):
     preset, out = tmp_path / "preset", tmp_path / "out"
-    save_tiny_preset(preset, languages=["de"])
+    # All that is written is written for each size of a batch, again and again.
+    save_tiny_preset(preset, languages=["de"], length=8)
     options = ["--preset", preset, "--texts", "the red cow", "--num-beams", 2]
+    options += ["--max-length", 8]
     printed = run_recipe("serve_translation.py", *options, "--out", out)
     results = results_of(out)
     assert results["version"] == 1
