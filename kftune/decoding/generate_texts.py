@@ -139,12 +139,12 @@ def _fitting(preprocessor, prompts, room, long_prompts, names):
     start = special_ids(preprocessor, "start")
     window = room - len(start)
     if long and (long_prompts == "error" or window < 1):
+        other = ', or long_prompts="window" to read their ends alone'
+        other = other if window > 0 else ""
         raise ValueError(
             f"Expected prompts of at most {room} tokens, which leaves room for "
             f"max_new_tokens. Received longer ones at "
-            f"{first_few(long, show=str)}. "
-            'Pass long_prompts="window" to read their ends alone, or fewer '
-            "max_new_tokens."
+            f"{first_few(long, show=str)}. Pass fewer max_new_tokens{other}."
         )
     return [
         row if len(row) <= room else [*start, *row[len(row) - window :]] for row in rows

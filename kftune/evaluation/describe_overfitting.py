@@ -31,8 +31,9 @@ def describe_overfitting(history, tolerance=0.02):
     # Of a loss that fell to the end, what the last epoch brought is looked at.
     compared = min(best, len(validation) - 2)
     since = f"since epoch {compared + 1} ({_change(validation, compared)})"
-    is_flat = abs(validation[-1] / validation[compared] - 1) <= tolerance
-    if is_flat and training[-1] < validation[-1] / _FAR:
+    change = abs(validation[-1] - validation[compared])
+    is_flat = change <= tolerance * abs(validation[compared])
+    if is_flat and 0 <= _FAR * training[-1] < validation[-1]:
         return (
             f"Overfitting begins: validation loss has hardly changed {since}, and the "
             f"training loss of {training[-1]:.3g} is far below it. More epochs only "

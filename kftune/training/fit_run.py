@@ -69,7 +69,8 @@ def fit_run(
 
     Raises:
         FloatingPointError: If the training diverges, see `StopOnDivergence`.
-        ValueError: If `mode` is neither `"min"` nor `"max"`, `averaged` less than 1, if
+        ValueError: If `mode` is neither `"min"` nor `"max"`, or would take the worst
+            loss or accuracy for the best, if `averaged` is less than 1, if
             `ReduceLROnPlateau` is to lower the rate of a schedule, or if the optimizer
             keeps averages (`use_ema`). If nothing logs `monitor`, after the first step;
             after the first epoch if callbacks may do so. If the model is not compiled.

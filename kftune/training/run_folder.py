@@ -76,9 +76,11 @@ def open_run(folder, settings, may_differ=()):
     for part in (folder, folder / AVERAGES):
         remove_asides(part)
     checkpoint = CheckpointFolder(folder / CHECKPOINTS).newest()
-    costly = (RESULTS, BEST_WEIGHTS, AVERAGES)
-    if checkpoint is not None or any((folder / name).exists() for name in costly):
-        _check(folder, settings, may_differ, can_go_on=checkpoint is not None)
+    has_ended = (folder / RESULTS).exists()
+    costly = any((folder / name).exists() for name in (BEST_WEIGHTS, AVERAGES))
+    if checkpoint is not None or has_ended or costly:
+        can_go_on = checkpoint is not None or not has_ended
+        _check(folder, settings, may_differ, can_go_on)
     if checkpoint is None:
         _clear(folder)
     else:

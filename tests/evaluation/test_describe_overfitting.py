@@ -43,6 +43,9 @@ from kftune.evaluation import describe_overfitting
             "Overfitting begins: validation loss has hardly changed since epoch 2 "
             "(0.5 → 0.505), and the training loss of 0.1 is far below it.",
         ),
+        ([0.1, 0.0], [0.1, 0.0], "No overfitting: validation loss fell to the last"),
+        ([0.1, 0.0], [0.0, 0.0], "No overfitting: validation loss has hardly changed"),
+        ([-3.0, -9.0], [-3.0, -3.01], "No overfitting: validation loss fell to the"),
         ([0.6], [0.6], "Overfitting cannot be told: expected .* Received: 1 and 1"),
         ([0.6, 0.5], [], "Received: 2 and 0"),
         ([0.6, 0.5], [0.6, math.nan], "cannot be told: some losses are not finite"),
