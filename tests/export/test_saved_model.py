@@ -323,9 +323,11 @@ def test_what_xla_compiles_answers_alike(make, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_export_passes_every_check(tmp_path):
-    """Those of translators and classifiers do in tests of the recipes that serve."""
-    task = make_language_model(tmp_path / "parts")
+@pytest.mark.parametrize(
+    "make", [make_language_model, make_classifier, make_translator]
+)
+def test_an_export_passes_every_check(make, tmp_path):
+    task = make(tmp_path / "parts")
     task.save_to_preset(tmp_path / "preset")
     written = export_saved_model(task, tmp_path / "toy")
     report = verify(written, preset=tmp_path / "preset", calls=2)

@@ -49,7 +49,7 @@ def in_batches(generate, texts):
 @pytest.mark.parametrize("sampler", ["greedy", kftune.decoding.BeamSearch(4)])
 def test_completions(lines, tmp_path, sampler):
     # A search takes three times as long as the best token.
-    lines = lines[: 500 if sampler == "greedy" else 60]
+    lines = lines[: 500 if sampler == "greedy" else 150]
     task = kftune.models.GPT2CausalLM.from_preset("gpt2_tiny_en", sequence_length=64)
     task.compile(sampler=sampler)
     received = answers(task, tmp_path, "completion", lines)
@@ -58,7 +58,7 @@ def test_completions(lines, tmp_path, sampler):
 
 
 def test_translations(lines, tmp_path):
-    lines = lines[:60]
+    lines = lines[:150]
     task = kftune.models.TransformerSeq2SeqLM.from_preset(
         "transformer_tiny_en_de",
         encoder_sequence_length=48,

@@ -1,4 +1,4 @@
-"""The process of a stand-in server begins and ends as it should."""
+"""The process of a stand-in server begins and ends: TensorFlow starts anew in each."""
 
 import os
 import subprocess
@@ -11,9 +11,8 @@ import kftune
 from kftune.export import ServingClient, StandInServer, serve_and_ask
 from kftune.export.checks.processes import environment
 
-pytestmark = pytest.mark.slow  # TensorFlow starts anew in each.
 
-
+@pytest.mark.slow
 def test_a_server_that_cannot_load_says_why(tmp_path):
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "saved_model.pb").write_text("none")
@@ -32,6 +31,7 @@ def is_running(pid):
     return True
 
 
+@pytest.mark.slow
 def test_the_process_ends_with_the_block_also_on_errors(toy_model):
     with pytest.raises(KeyError), StandInServer(toy_model) as server:
         assert is_running(server.pid)
@@ -42,6 +42,7 @@ def test_the_process_ends_with_the_block_also_on_errors(toy_model):
         client.status()
 
 
+@pytest.mark.long
 def test_the_process_ends_with_the_one_that_started_it(toy_model):
     code = (
         "import os, sys; from kftune.export import StandInServer\n"
@@ -58,6 +59,7 @@ def test_the_process_ends_with_the_one_that_started_it(toy_model):
     assert not is_running(int(killed.stdout))
 
 
+@pytest.mark.long
 def test_a_model_is_asked_by_both_protocols(toy_model):
     clients = []
 

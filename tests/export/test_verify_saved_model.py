@@ -138,7 +138,7 @@ def test_checks_run_in_processes(scorer, monkeypatch, capsys):
     assert last == f"{scorer}: FAILED expected"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_good_one_passes_everything(scorer, capsys):
     write_warm_up(scorer, {"text": ["A treat."]})
     assert main(["verify", str(scorer.parent), "--calls", "3"]) == 0

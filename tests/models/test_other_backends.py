@@ -55,7 +55,7 @@ def tasks(gpt2_backbone, gpt2_tokenizer, make_backbone):
     return {"gpt2": gpt2, "bert": attach_head(make_backbone("Bert"), heads, pack)}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_saved_tasks_predict_the_same_on_the_other_backends(tasks, tmp_path):
     folders, expected = {}, {}
     for name, task in tasks.items():

@@ -10,8 +10,6 @@ from toy_pairs import save_tiny_preset, write_pairs
 from kftune.decoding import BeamSearch, translate_texts
 from kftune.models import TransformerSeq2SeqLM
 
-pytestmark = pytest.mark.slow
-
 RECIPE = Path(__file__).parents[2] / "recipes" / "adapt_translation.py"
 
 
@@ -55,6 +53,7 @@ def columns(path):
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
+@pytest.mark.slow
 def test_every_regime_is_scored_on_both_test_sets(out, results):
     systems = ["unadapted", "nothing", "lora"]
     for test in ("in domain", "general"):
@@ -83,6 +82,7 @@ def test_every_regime_is_scored_on_both_test_sets(out, results):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regime", ["nothing", "lora"])
 def test_each_model_loads_and_translates_as_it_was_scored(out, regime):
     texts = columns(out / "in_domain.tsv")

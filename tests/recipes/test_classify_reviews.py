@@ -21,7 +21,6 @@ from kftune.training.checkpoint_folder import (
 )
 
 ROOT = Path(__file__).parents[2]
-KILLS = 20
 
 
 @pytest.fixture(scope="module")
@@ -141,16 +140,21 @@ def run_until(options, folder):
         yield functools.partial(run_and_kill, context, path, command)
 
 
-@pytest.mark.slow
-def test_a_run_that_is_killed_at_any_moment_ends_as_a_whole_one(run_until, folder):
+@pytest.mark.parametrize(
+    "wanted",
+    [pytest.param(4, marks=pytest.mark.long), pytest.param(20, marks=pytest.mark.slow)],
+)
+def test_a_run_that_is_killed_at_any_moment_ends_as_a_whole_one(
+    run_until, tmp_path, wanted
+):
     """SIGKILL while it trains, evaluates and writes, four times a run."""
-    out = folder / "unbroken"
+    out = tmp_path / "unbroken"
     assert run_until(out, touched=-1, seconds=0) == 0
     expected = traces(out)
     rng, kills, torn, runs = random.Random(0), 0, 0, 0
-    while kills < KILLS:
+    while kills < wanted:
         runs += 1
-        out, code, before = folder / f"killed_{runs}", None, kills
+        out, code, before = tmp_path / f"killed_{runs}", None, kills
         while code != 0:
             # A whole run touches 115 files, half of them in training; a file is written
             # in milliseconds, an epoch lasts about a second.
@@ -167,7 +171,8 @@ def test_a_run_that_is_killed_at_any_moment_ends_as_a_whole_one(run_until, folde
                 )
         np.testing.assert_equal(traces(out), expected)
         print(f"run {runs}: all {len(expected)} traces are those of the unbroken run")
-    assert torn > 0
+    # So many kills come in the midst of a checkpoint, too.
+    assert torn > 0 or wanted < 20
 
 
 @pytest.mark.slow

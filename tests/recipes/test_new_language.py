@@ -12,7 +12,6 @@ from toy_pairs import save_tiny_preset, write_pairs
 from kftune.cli import recipe
 from kftune.models import load_backbone
 
-pytestmark = pytest.mark.slow
 RECIPE = Path(__file__).parents[2] / "recipes/new_language.py"
 
 
@@ -39,6 +38,7 @@ def folder(run_recipe, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_both_models_are_trained_and_scored(folder):
     results = json.loads((folder / "out" / "results.json").read_text())
     with (folder / "out" / "test.tsv").open(newline="") as file:
@@ -60,6 +60,7 @@ def test_both_models_are_trained_and_scored(folder):
     assert 0.2 < results["trained"]["encoder of the preset"] < 0.8
 
 
+@pytest.mark.slow
 def test_the_encoder_is_still_that_of_the_preset(folder):
     preset = load_backbone(folder / "preset")
     models = [

@@ -12,8 +12,6 @@ from toy_sentences import toy_sentences
 from kftune.models import TransformerSeq2SeqLM
 from kftune.training import read_history
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -87,6 +85,7 @@ def test_what_is_tested_is_not_trained_on(command):
     assert rows["train"].isdisjoint(rows["test"])
 
 
+@pytest.mark.slow
 def test_both_directions_are_learnt_and_scored_beside_their_floors(whole):
     results = json.loads((whole / "results.json").read_text())
     assert results["test"].keys() == results["floors"].keys() == {"en-de", "de-en"}
@@ -114,6 +113,7 @@ def test_both_directions_are_learnt_and_scored_beside_their_floors(whole):
     assert (whole / "marian" / "model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_the_preset_translates_either_way(whole):
     task = TransformerSeq2SeqLM.from_preset(whole / "preset")
     task.compile(sampler="greedy")
@@ -132,6 +132,7 @@ def test_the_preset_translates_either_way(whole):
     assert sum(sizes) == 2 * task.backbone.count_params()
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_as_a_whole_one(
     run_recipe, whole, command, tmp_path
 ):

@@ -9,7 +9,6 @@ from toy_pairs import save_tiny_preset
 
 from kftune.models import GPT2TextClassifier
 
-pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PROTOCOLS = {"grpc", "rest"}
 
@@ -23,6 +22,7 @@ def results_of(out):
     return results
 
 
+@pytest.mark.slow
 def test_a_translation_model_answers(run_recipe, tmp_path):
     preset, out = tmp_path / "preset", tmp_path / "out"
     # All that is written is written for each size of a batch, again and again.
@@ -37,6 +37,7 @@ def test_a_translation_model_answers(run_recipe, tmp_path):
     assert (out / "translation" / "1" / "saved_model.pb").is_file()
 
 
+@pytest.mark.slow
 def test_a_classifier_answers(run_recipe, preset, tmp_path):
     task = GPT2TextClassifier.from_preset(preset, label_names=["rotten", "fresh"])
     task.save_to_preset(tmp_path / "model")

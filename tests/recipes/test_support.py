@@ -18,7 +18,7 @@ from kftune.data import detect_language, read_splits
 from kftune.evaluation import choose_threshold, score_answered
 from kftune.models import load_task
 
-pytestmark = [pytest.mark.backend, pytest.mark.slow]
+pytestmark = [pytest.mark.backend, pytest.mark.long]
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 WORDS = {"tea_order": ("tea", "cup"), "fish_lost": ("fish", "bone")}

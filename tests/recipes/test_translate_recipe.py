@@ -12,7 +12,6 @@ from kftune.cli.recipe import run_recipe as run_recipe_here
 from kftune.models import TransformerSeq2SeqLM
 from kftune.training import read_history
 
-pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 
@@ -48,6 +47,7 @@ def whole(run_recipe, command, tmp_path_factory):
     return out
 
 
+@pytest.mark.long
 def test_pairs_become_a_scored_model_that_others_load(whole):
     with (whole / "translations.tsv").open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
@@ -74,6 +74,7 @@ def test_pairs_become_a_scored_model_that_others_load(whole):
     assert tokenizer.batch_decode(ids, skip_special_tokens=True) == [output]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_as_a_whole_one(
     run_recipe, whole, command, tmp_path
 ):
@@ -96,6 +97,7 @@ def test_a_blank_reference_ends_it_before_training(command, tmp_path, monkeypatc
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_one_table_is_enough(run_recipe, command, tmp_path):
     sides = [
         Path(name).read_text("utf-8").splitlines() for name in command[2].split("+")

@@ -203,7 +203,7 @@ def test_a_study_goes_on_under_the_same_settings_alone(tmp_path):
     assert "seed: expected 0, received 3" in str(error.value)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_search_goes_on(tmp_path):
     script, folder = tmp_path / "training.py", tmp_path / "study"
     script.write_text(TRAINING)

@@ -101,7 +101,7 @@ def test_a_process_reports_to_the_storage(make_study, reference, tmp_path):
     assert sorted(p.name for p in folder.iterdir()) == ["best.weights.h5", "log.txt"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_how_a_process_died_is_told(make_study, reference, tmp_path):
     study = make_study(what="die")
     process = TrialProcess(tmp_path, 0, reference)
@@ -124,7 +124,7 @@ def test_why_a_trial_failed_is_told(run_here, tmp_path, capsys):
     assert list((tmp_path / "trials" / "0").iterdir()) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_trial_ends_with_its_search(tmp_path):
     search = subprocess.Popen([sys.executable, "-c", SEARCH, tmp_path])
     file = tmp_path / "trials" / "0" / "pid"
