@@ -48,6 +48,7 @@ def main(
     layer_decay: types.PositiveShare = 1.0,
     weight_decay: types.NonNegativeFloat = 0.01,
     dropout: types.DropoutRate = 0.1,
+    hidden_dim: types.NonNegativeInt = 0,
     pretrained: bool = True,
     seed: types.Seed = 0,
     split_seed: types.Seed = 0,
@@ -80,6 +81,7 @@ def main(
         layer_decay: the rate is multiplied by it a block, from the head down; 0.9, say.
         weight_decay: of AdamW, not for biases and norms.
         dropout: share of the head's inputs that training drops.
+        hidden_dim: width of a hidden layer in the head; 0 for none.
         pretrained: False starts from random weights, for comparison.
         seed: of weights, dropout and order.
         split_seed: of the split into train, validation and test.
@@ -104,8 +106,9 @@ def main(
     report = kftune.evaluation.report_splits(splits)
     print(report)
 
+    head = {"label_names": names, "dropout": dropout, "hidden_dim": hidden_dim or None}
     task = kftune.models.TextClassifier.from_preset(
-        preset, label_names=names, dropout=dropout, load_weights=pretrained
+        preset, **head, load_weights=pretrained
     )
     for policy in [*unfreeze, freeze]:  # a wrong one ends the run now
         freezing = kftune.tuning.freeze(task, policy)

@@ -4,7 +4,8 @@
     python recipes/search.py --sampler random --trials 40 --workers 2
     python recipes/search.py --space my_space.yaml --sampler grid --out runs/my_search
     python recipes/search.py --recipe my_training.py --space b.yaml --monitor val_bleu
-    python recipes/classify_reviews.py --config runs/search/best.yaml
+    python recipes/classify_reviews.py --config runs/search/best.yaml \
+        --out runs/search/best
 
 With the defaults: 20 trials of GPT-2 (`gpt2_tiny_en`) on film reviews, the first with
 the recipe's own settings, each as long as the recipe takes, less where it is pruned: an
@@ -82,8 +83,8 @@ def main(
         trials=result.trials,
     )
     print(f"Trial {result.number} is the best: {monitor} {result.value:.4f}.")
-    following = ["python", str(recipe), "--config", str(out / "best.yaml")]
-    print(f"Next: {shlex.join(following)}")
+    following = ["python", recipe, "--config", out / "best.yaml", "--out", out / "best"]
+    print(f"Next: {shlex.join(map(str, following))}")
 
 
 if __name__ == "__main__":

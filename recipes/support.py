@@ -81,14 +81,14 @@ def main(
     validation = judge(desk, rows["text"], rows["label"])
     chosen = kftune.evaluation.choose_threshold(*validation, accuracy)
     print(f"Validation: {chosen}")
+    desk.threshold = chosen.threshold
     curves, scores = {"validation": validation}, {}
     for name in languages:
         curves[f"test, {name}"], scores[name] = score(
-            desk, splits["test"], name, chosen.threshold, out
+            desk, splits["test"], name, languages, out
         )
         print(f"Test, {name}: {scores[name]}")
     kftune.evaluation.plot_coverage(curves, chosen.threshold, out / "coverage.png")
-    desk.threshold = chosen.threshold
     if questions:
         spoken = [language or detect(line, languages) for line in asked]
         rows = [vars(made) for made in desk.answer(asked, spoken)]
@@ -199,7 +199,7 @@ def judge(desk, texts, labels):
     return confidences, classes == np.array(labels)
 
 
-def score(desk, rows, language, threshold, out):
+def score(desk, rows, language, languages, out):
     """Score test rows in a language: translated into it, and back, if it is another."""
     texts, labels = list(rows["text"]), rows["label"]
     understood, further = texts, {}
@@ -207,7 +207,7 @@ def score(desk, rows, language, threshold, out):
         home, away = [desk.language] * len(texts), [language] * len(texts)
         asked = desk.translate(texts, home, away)
         understood = desk.translate(asked, away, home)
-        told = [detect(text, [desk.language, language]) == language for text in asked]
+        told = [detect(text, languages) == language for text in asked]
         further = {
             "detected": float(np.mean(told)),
             "untranslated": float(judge(desk, asked, labels)[1].mean()),
@@ -217,7 +217,7 @@ def score(desk, rows, language, threshold, out):
             path, source=asked, target=texts, understood=understood
         )
     confidences, right = judge(desk, understood, labels)
-    answered = kftune.evaluation.score_answered(confidences, right, threshold)
+    answered = kftune.evaluation.score_answered(confidences, right, desk.threshold)
     scores = {
         "accuracy": float(right.mean()),
         "coverage": answered.coverage,

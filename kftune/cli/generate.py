@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -176,7 +177,7 @@ def _parsed(place, line, arguments):
     if not arguments.jsonl:
         return {_PROMPT: line}
     try:
-        parsed = json.loads(line, parse_constant=_refuse)
+        parsed = json.loads(line, parse_constant=_refuse, parse_float=_finite)
     except ValueError as error:
         raise ValueError(
             f"Expected a JSON object in {place}. Received: {error}"
@@ -198,3 +199,10 @@ def _parsed(place, line, arguments):
 def _refuse(constant):
     """NaN, Infinity and -Infinity: Python would read and write what others cannot."""
     raise ValueError(f"{constant}, which is no JSON")
+
+
+def _finite(number):
+    """A number as 1e999, which Python would read as infinity, and write as that."""
+    if math.isinf(float(number)):
+        _refuse(number)
+    return float(number)

@@ -1,5 +1,6 @@
 """From the turns of a chat to the text that a language model goes on with."""
 
+import bisect
 import dataclasses
 
 from kftune.error_text import first_few, shortened
@@ -79,12 +80,19 @@ def chat_prompt(
         )
     system = _leading_system_turns(turns)
     room = max_length - length(answer)
-    for dropped in range(max(1, len(turns) - system)):
-        text = _written(turns[:system] + turns[system + dropped :], markers)
-        measured = length(text)
-        if measured <= room:
-            break
-    return ChatPrompt(text, dropped, measured + max_length - room)
+
+    def without(dropped):
+        return _written(turns[:system] + turns[system + dropped :], markers)
+
+    dropped = 0
+    if length(without(0)) > room:  # long chats are measured a few times, not by turns
+        most = max(1, len(turns) - system) - 1
+        fits = bisect.bisect_left(
+            range(1, most), True, key=lambda number: length(without(number)) <= room
+        )
+        dropped = min(1 + fits, most)
+    text = without(dropped)
+    return ChatPrompt(text, dropped, length(text) + max_length - room)
 
 
 def check_turns(turns, markers, name="turns"):

@@ -1,5 +1,7 @@
 """A long text cut to what a model reads, by whole sentences."""
 
+import bisect
+
 from kftune.data.passages import ABBREVIATIONS, split_sentences
 
 _KEPT = ("first", "last", "ends")
@@ -18,7 +20,7 @@ def keep_sentences(text, most, length, keep="first"):
 
     Returns:
         `str`, the text itself if it fits. If not even one sentence fits, the beginning
-        of it, by whole words.
+        of it, by whole words; if not even one of these does, by characters.
 
     Raises:
         ValueError: if there is no such way to keep.
@@ -50,9 +52,17 @@ def keep_sentences(text, most, length, keep="first"):
 
 def _beginning(sentence, most, length):
     words = sentence.split()
-    while words and length(" ".join(words)) > most:
-        words.pop()
-    return " ".join(words)
+    whole = _longest(words, " ", most, length)
+    return whole or _longest(words[0], "", most, length)  # Chinese has no spaces
+
+
+def _longest(parts, between, most, length):
+    """As many parts as fit, joined; all of them measure no less than some."""
+    sizes = range(1, len(parts) + 1)
+    fits = bisect.bisect_right(
+        sizes, most, key=lambda size: length(between.join(parts[:size]))
+    )
+    return between.join(parts[:fits])
 
 
 def _order(number, keep):

@@ -3,7 +3,11 @@
 import random
 import re
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9])")
+# Arabic and Urdu marks as well; those of Chinese, Japanese and Hindi need no space.
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?\u061f\u06d4])[\"')\]]*\s+(?=[\"'(\[\u00ab\u201e]?([^\W_]))"
+    r"|(?<=[\u3002\uff01\uff1f\u0964])(?![\u300d\u300f\u201d\u2019\uff09\u3002\uff01\uff1f])"
+)
 _TOKENIZED_SENTENCE_END = re.compile(r"(?<= [.!?])\s+")
 _SENTENCES_IN_PASSAGE = (1, 1, 2, 3)
 ABBREVIATIONS = ("al.", "e.g.", "i.e.", "vs.", "cf.", "Fig.", "Eq.", "Dr.", "Mr.")
@@ -20,7 +24,7 @@ _DETOKENIZING = (
 
 
 def split_sentences(text, tokenized=False, abbreviations=()):
-    """Split text into sentences by their end marks.
+    """Split text into sentences by their end marks, also those of other scripts.
 
     Args:
         text: str.
@@ -42,7 +46,7 @@ def split_sentences(text, tokenized=False, abbreviations=()):
         parts = _TOKENIZED_SENTENCE_END.split(text)
         parts = [capitalize(detokenize(part)) for part in parts]
     else:
-        parts = _SENTENCE_END.split(text)
+        parts = _parts(text)
     sentences, goes_on = [], False
     for part in filter(None, map(str.strip, parts)):
         if goes_on:
@@ -51,6 +55,14 @@ def split_sentences(text, tokenized=False, abbreviations=()):
             sentences.append(part)
         goes_on = part.split()[-1].lstrip("(\"'") in abbreviations
     return sentences
+
+
+def _parts(text):
+    """The pieces between the ends of sentences; none ends before a small letter."""
+    ends = [m for m in _SENTENCE_END.finditer(text) if not (m[1] or "").islower()]
+    starts = [0, *(match.end() for match in ends)]
+    stops = [*(match.start() for match in ends), len(text)]
+    return [text[a:b] for a, b in zip(starts, stops, strict=True)]
 
 
 def detokenize(text):

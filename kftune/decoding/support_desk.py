@@ -171,13 +171,14 @@ class SupportDesk:
         reader = self.classifier.preprocessor
         lengths = reader.whole_lengths(understood)
         cut = [length > reader.sequence_length for length in lengths]
-        foreign = [i for i, name in enumerate(languages) if name != self.language]
-        if foreign:
-            asked = [questions[i] for i in foreign]
-            lengths = source_lengths(self.translator, asked, self.language)
-            limit = self.translator.preprocessor.encoder_sequence_length
-            for i, length in zip(foreign, lengths, strict=True):
-                cut[i] |= length > limit
+        for language in sorted({*languages} - {self.language}):
+            places = [i for i, name in enumerate(languages) if name == language]
+            translator = self.translator.preprocessor
+            with _source_language(translator.tokenizer, language):
+                asked = [questions[i] for i in places]
+                lengths = source_lengths(self.translator, asked, self.language)
+            for i, length in zip(places, lengths, strict=True):
+                cut[i] |= length > translator.encoder_sequence_length
         return cut
 
     def _reply(self, intent, language):

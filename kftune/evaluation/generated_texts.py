@@ -1,4 +1,7 @@
-"""What can be counted of generated texts: variety, and what is copied."""
+"""What can be counted of generated texts: variety, and what is copied.
+
+Words are letters and digits in a row: in languages without spaces both say little.
+"""
 
 import re
 

@@ -105,6 +105,15 @@ class CheckpointFolder:
                 shutil.rmtree(newer)
         self._drop_old()
 
+    def foreign(self):
+        """Lists what lies in the folder under names that no checkpoint has.
+
+        Returns:
+            List of `str`, without hidden ones: these may be written aside.
+        """
+        names = sorted(p.name for p in self.folder.glob("[!.]*"))
+        return [name for name in names if not _NAME.fullmatch(name)]
+
     def _drop_old(self):
         for old in self._paths()[: -self.keep]:
             shutil.rmtree(old)

@@ -8,7 +8,7 @@ from kftune.tuning.optimizer_state import optimizer_parts
 
 _ADVICE = (
     "Try a lower learning rate, more warm-up, clipping (clipnorm=1.0 of the "
-    "optimizer), float32 in place of float16, or look at the rows named here"
+    "optimizer), float32 in place of float16"
 )
 
 
@@ -26,7 +26,8 @@ def divergence_error(model, what, rows=""):
     step = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
     return FloatingPointError(
         f"{what} The optimizer has made {step} steps; learning rate: "
-        f"{_rates(model.optimizer)}. {rows}{_ADVICE}."
+        f"{_rates(model.optimizer)}. {rows}{_ADVICE}"
+        f"{', or look at the rows named here' if rows else ''}."
     )
 
 

@@ -5,7 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
-from kftune.error_text import differences
+from kftune.error_text import differences, first_few
 from kftune.files import remove_asides, remove_at_once, write_aside
 from kftune.training.checkpoint_folder import CheckpointFolder, position_of
 from kftune.training.overwriting import is_overwriting
@@ -251,6 +251,12 @@ def _check_is_ours(folder):
         raise FileExistsError(
             f"Expected the folder of a run, or one without {', '.join(found)}. "
             f"Received: {folder}, where no {SETTINGS} tells that a run made them. "
+            "Choose another folder."
+        )
+    if foreign := CheckpointFolder(folder / CHECKPOINTS).foreign():
+        raise FileExistsError(
+            "Expected the folder of a run, or an empty one. Received: "
+            f"{folder / CHECKPOINTS} with {first_few(foreign)}, which no run writes. "
             "Choose another folder."
         )
 

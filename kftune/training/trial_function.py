@@ -48,6 +48,9 @@ def load_function(reference):
     """
     where, _, name = reference.rpartition(":")
     if where.endswith(".py"):
+        folder = str(Path(where).parent)
+        if folder not in sys.path:  # as `python script.py` finds what lies beside it
+            sys.path.append(folder)
         found = runpy.run_path(where).get(name)
     else:
         found = getattr(importlib.import_module(where), name, None)

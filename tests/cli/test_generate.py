@@ -141,6 +141,7 @@ def test_a_file_is_written_whole(tmp_path, capsysbinary, folder):
 
 
 WRONG_LINES = ["{", "[1]", '{"text": "A"}', '{"prompt": 3}', '{"prompt": "", "a": NaN}']
+WRONG_LINES.append('{"prompt": "", "a": 1e999}')
 
 
 @pytest.mark.parametrize("line", WRONG_LINES)

@@ -32,6 +32,18 @@ def test_the_space_between_sentences_counts():
     assert keep_sentences("Ab. Cd. E.", 7, len) == "Ab."
 
 
+def test_text_without_spaces_is_cut_by_characters():
+    text = "今天天气很好所以我们去公园散步。"
+    assert keep_sentences(text, 5, len) == text[:5]
+    assert keep_sentences("Donaudampfschiff fährt.", 5, len) == "Donau"
+
+
+def test_sentences_of_other_scripts_are_kept_whole():
+    russian = "Он пришёл. Она ушла. Мы остались."
+    assert keep_sentences(russian, 4, words) == "Он пришёл. Она ушла."
+    assert keep_sentences(russian, 2, words, "last") == "Мы остались."
+
+
 def test_there_must_be_such_a_way():
     with pytest.raises(ValueError, match="Received: 'middle'"):
         keep_sentences(TEXT, 3, words, "middle")

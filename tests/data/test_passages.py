@@ -10,6 +10,12 @@ from kftune.data.passages import capitalize, detokenize, passages, split_sentenc
         ('He left. "Good," she said.', ["He left.", '"Good," she said.']),
         ("Version 2.1 of e.g. this", ["Version 2.1 of e.g. this"]),
         ("  ", []),
+        ("Gut. Überall z. b. so.", ["Gut.", "Überall z. b. so."]),
+        ("Он ушёл. «Да», сказала она.", ["Он ушёл.", "«Да», сказала она."]),
+        ("下雨了。我们在家！真的？", ["下雨了。", "我们在家！", "真的？"]),
+        ("他说：「好。」然后走了。", ["他说：「好。」然后走了。"]),
+        ("वह गया। हम रहे।", ["वह गया।", "हम रहे।"]),
+        ("هل ذهب؟ نعم.", ["هل ذهب؟", "نعم."]),
     ],
 )
 def test_split_sentences(text, expected):

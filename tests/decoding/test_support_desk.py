@@ -45,6 +45,8 @@ def calls(monkeypatch):
 
     def lengths(task, texts, target_language):
         assert target_language == "en"
+        if getattr(task.preprocessor.tokenizer, "source_language", "told") is None:
+            raise ValueError("Expected a source_language.")
         return [len(text) for text in texts]
 
     monkeypatch.setattr(support_desk, "translate_texts", translate)
@@ -144,3 +146,11 @@ def test_a_model_that_asks_for_the_source_is_told(calls, monkeypatch):
     desk.translate(["PIN neu", "new pin"], ["de", "en"], ["en", "fr"])
     assert told == ["de", "en"]
     assert tokenizer.source_language == "fr"  # as its owner had set it
+
+
+def test_a_model_that_asks_for_the_source_is_told_when_lengths_are_counted(calls):
+    model = translator("m2m100", source_language=None)
+    questions = ["Wo ist die Karte?", "PIN neu"]  # 17 letters, 7
+    answers = SupportDesk(Classifier(), model).answer(questions, ["de", "fr"])
+    assert [answer.cut for answer in answers] == [True, False]
+    assert model.preprocessor.tokenizer.source_language is None

@@ -223,8 +223,10 @@ def test_a_frozen_backbone_is_saved_as_it_was(run_recipe, options, preset, folde
 def test_blocks_may_be_unfrozen_epoch_by_epoch(run_recipe, options, preset, folder):
     out = folder / "unfrozen"
     stages = ["--freeze", "backbone", "--unfreeze", "nothing", "--epochs", 6]
+    stages += ["--hidden-dim", 8]
     run_recipe("classify_reviews.py", *options, *LEARNING, *stages, "--out", out)
     task = GPT2TextClassifier.from_preset(out / "model")
+    assert task.head.hidden_dim == 8
     assert task.freeze_policy == "nothing"
     freezing = json.loads((out / "results.json").read_text())["freezing"]
     assert freezing["policy"] == "nothing"

@@ -81,7 +81,8 @@ def test_a_search_is_written_down(search, tmp_path, capsys):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
     printed = capsys.readouterr().out
     assert f"Trial {best['number']} is the best: val_accuracy" in printed
-    assert f"Next: python {tmp_path / 'toy.py'} --config {out}/best.yaml" in printed
+    following = f"--config {out}/best.yaml --out {out}/best"
+    assert f"Next: python {tmp_path / 'toy.py'} {following}" in printed
 
 
 def test_a_grid_of_a_few_points_has_no_importance(search, tmp_path):
@@ -93,7 +94,9 @@ def test_a_grid_of_a_few_points_has_no_importance(search, tmp_path):
 
 
 def test_the_best_settings_are_options_of_the_recipe(search, tmp_path, capsys):
-    main = "def main(*, freeze: list[str], sizes: list[int] | None = None, rate=0.5):"
+    main = (
+        "def main(*, freeze: list[str], sizes: list[int] | None = None, rate=1, out):"
+    )
     (tmp_path / "toy.py").write_text(f"{main}\n    return len(freeze[0]) + sizes[0]\n")
     out = tmp_path / "my search"
     space = {"freeze": ["all_but_last:1", "embeddings"], "sizes": 3, "rate": 0.2}
@@ -103,7 +106,8 @@ def test_the_best_settings_are_options_of_the_recipe(search, tmp_path, capsys):
     recipe, *options = shlex.split(command)
     main = runpy.run_path(recipe)["main"]
     best = {"freeze": ["all_but_last:1"], "sizes": [3], "rate": 0.2}
-    assert read_options(main, options) == results["best"] == best
+    assert results["best"] == best
+    assert read_options(main, options) == {**best, "out": str(out / "best")}
 
 
 def test_the_space_of_reviews_holds_the_defaults():

@@ -202,3 +202,17 @@ def test_what_no_run_made_is_not_cleared_away(tmp_path):
     assert not open_run(tmp_path / "run", {"epochs": 3})
     assert not open_run(tmp_path / "run", {"epochs": 3})
     assert (tmp_path / "run/notes.txt").exists()
+
+
+def test_checkpoints_of_another_tool_are_left_alone(tmp_path):
+    theirs = tmp_path / "checkpoints" / "ckpt-1"
+    theirs.parent.mkdir()
+    theirs.write_text("hours of work")
+    (tmp_path / "settings.json").write_text("{}")
+    for overwrite in (False, True):
+        with (
+            overwriting(overwrite),
+            pytest.raises(FileExistsError, match="'ckpt-1', which no run writes"),
+        ):
+            open_run(tmp_path, {"seed": 0})
+    assert theirs.read_text() == "hours of work"

@@ -112,3 +112,8 @@ def test_several_steps_an_execution_end_with_the_last_one():
         fit(model, targets)
     rows = ", ".join(map(str, data.batch_rows(5)))
     assert f"Rows of this step: {rows}" in str(told.value)
+
+
+def test_without_rows_no_advice_speaks_of_them():
+    with pytest.raises(FloatingPointError, match=r"in place of float16\.$"):
+        fit(make_model(), np.full(24, np.nan), with_data=False)

@@ -35,6 +35,18 @@ def test_a_script_is_found_wherever_it_lies(tmp_path, monkeypatch):
     assert load_function(reference)(rate=2) == 4
 
 
+def test_a_script_finds_what_lies_beside_it(tmp_path, monkeypatch):
+    (tmp_path / "beside_it.py").write_text("FACTOR = 3\n")
+    script = tmp_path / "train.py"
+    script.write_text("import beside_it\ndef main(rate):\n    return later() * rate\n")
+    later = "def later():\n    from beside_it import FACTOR\n    return FACTOR\n"
+    script.write_text(script.read_text() + later)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+    assert load_function(function_reference(script))(2) == 6
+    assert sys.path[-1] == str(tmp_path)
+
+
 def test_a_function_of_the_script_that_runs_is_one_of_its_file(tmp_path, monkeypatch):
     script = tmp_path / "train.py"
     script.write_text("def train(rate):\n    return rate + 1\n")
