@@ -87,6 +87,26 @@ def remove_at_once(path):
         _remove(aside)
 
 
+def check_model_folder(folder):
+    """Checks that a folder may be replaced by one with a model.
+
+    Args:
+        folder: `str` or `Path`.
+
+    Raises:
+        FileExistsError: if it is a file, or holds something and no `config.json`.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"Expected a folder. Received the file {folder}")
+    names = sorted(path.name for path in folder.glob("*"))
+    if names and "config.json" not in names:
+        raise FileExistsError(
+            f"Expected a new folder, or one with a model to replace. Received {folder} "
+            f"with {', '.join(names[:5])} and no config.json"
+        )
+
+
 def reach_disk(path):
     """Waits until a file would survive a power cut, too.
 

@@ -36,8 +36,19 @@ def read_splits(source, test_source=None, *, seed=0, **columns):
     rows = encode_labels(rows)
     if test_source is None:
         return dict(split(rows, validation=0.1, test=0.1, seed=seed))
-    test, _ = clean(read(test_source, **columns))
-    has_classes = not is_list_or_float(rows.features["label"])
-    test = encode_labels(test, class_names(rows) if has_classes else None)
+    test = read(test_source, **columns)
+    kind = rows.features["label"]
+    if is_list_or_float(kind) and "label" in test.features:
+        test = _as_scores(test, kind)
+    test, _ = clean(test)
+    names = None if is_list_or_float(kind) else class_names(rows)
+    test = encode_labels(test, names)
     rows = drop_overlap(rows, test)
     return {**split(rows, validation=0.1, test=0, seed=seed), "test": test}
+
+
+def _as_scores(rows, kind):
+    """Whole scores as numbers of the other part's type; alone they would be classes."""
+    label = rows.features["label"]
+    is_whole = getattr(label, "dtype", "").startswith(("int", "uint"))
+    return rows.cast_column("label", kind) if is_whole else rows

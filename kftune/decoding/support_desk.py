@@ -55,13 +55,14 @@ class SupportDesk:
         answers: `dict` of language to `dict` of intent to `str`; what is said below the
             threshold stands under the intent `""`. A language without an answer gets
             that of `language`, translated; where this has none, the name of the intent
-            is the answer.
+            is the answer, and the refusal is kftune's own, in English.
         threshold: `float`. The least confidence that is answered; an attribute that
             may be set later, see `kftune.evaluation.choose_threshold`.
         max_length: `int` or `None`. Tokens of a translation at most.
 
     Raises:
-        ValueError: if answers are for intents that the classifier does not know.
+        ValueError: if answers are for intents that the classifier does not know, or if
+            `language` is not English and has no refusal.
 
     Example:
     ```python
@@ -96,6 +97,11 @@ class SupportDesk:
             raise ValueError(
                 f"Expected answers for intents among {classifier.label_names}. "
                 f"Received others: {', '.join(unknown)}"
+            )
+        if language != "en" and not self.answers.get(language, {}).get(REFUSAL):
+            raise ValueError(
+                f"Expected a refusal in {language!r}, an answer to the intent "
+                f"{REFUSAL!r}: kftune's own is in English. Received none"
             )
 
     def answer(self, questions, languages):
@@ -186,9 +192,10 @@ class SupportDesk:
         for known in (language, self.language):
             if text := self.answers.get(known, {}).get(intent):
                 return text, known
-        if intent == REFUSAL:
-            return _UNSURE, self.language
-        return f"Your question is about: {intent.replace('_', ' ')}.", self.language
+        name = intent.replace("_", " ")
+        if self.language == "en":
+            name = f"Your question is about: {name}."
+        return (_UNSURE if intent == REFUSAL else name), self.language
 
 
 @contextlib.contextmanager

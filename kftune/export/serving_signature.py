@@ -120,7 +120,13 @@ def _strings(values):
 
 def _column(values, type_name, rows):
     """An array [rows]; a single value stands in every row."""
-    array = typed_array(values, type_name)
+    with np.errstate(over="ignore"):
+        array = typed_array(values, type_name)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(
+            f"expected finite numbers of type {array.dtype}. Received: "
+            f"{shortened(values)}"
+        )
     if array.ndim == 0:
         return np.full(rows, array.item(), array.dtype)
     if array.shape != (rows,):

@@ -170,7 +170,8 @@ class DenseHead(keras.layers.Layer):
                 "(one yes/no label is multi_label_classification). Received: 1"
             )
         names = self.label_names
-        if names is not None and len(set(names)) != self.num_classes:
+        sizes = names is not None and {len(names), len(set(names))}
+        if sizes and sizes != {self.num_classes}:
             yield f"expected {self.num_classes} distinct label_names. Received: {names}"
 
     def _wrong_outputs(self):

@@ -57,3 +57,12 @@ def test_scores_are_tested_on_a_file_of_their_own(tmp_path):
         (tmp_path / name).write_text("\n".join(["text,score", *rows]))
     splits = read_splits(tmp_path / "rows.csv", tmp_path / "test.csv", label="score")
     assert splits["test"]["label"][:2] == [30.25, 30.75]
+
+
+def test_whole_scores_of_a_test_file_stay_scores(tmp_path):
+    rows = [f"Text {i},{i / 2}" for i in range(60)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,score", *rows]))
+    test = ["Text a,3", "Text a,5", "Text b,4"]
+    (tmp_path / "test.csv").write_text("\n".join(["text,score", *test]))
+    splits = read_splits(tmp_path / "rows.csv", tmp_path / "test.csv", label="score")
+    assert splits["test"]["label"][:] == [3.0, 4.0]  # of a text with two, the first

@@ -154,3 +154,14 @@ def test_a_model_that_asks_for_the_source_is_told_when_lengths_are_counted(calls
     answers = SupportDesk(Classifier(), model).answer(questions, ["de", "fr"])
     assert [answer.cut for answer in answers] == [True, False]
     assert model.preprocessor.tokenizer.source_language is None
+
+
+def test_what_kftune_says_itself_is_english(calls):
+    with pytest.raises(ValueError, match="refusal in 'de'.*is in English"):
+        SupportDesk(Classifier(), None, language="de")
+    answers = {"de": {"": "Wie bitte?"}}
+    options = {"language": "de", "answers": answers, "threshold": 0.7}
+    made = SupportDesk(Classifier(), None, **options).answer(
+        ["pin pin pin pin", "x"], ["de"] * 2
+    )
+    assert [answer.answer for answer in made] == ["new pin", "Wie bitte?"]

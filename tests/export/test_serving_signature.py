@@ -57,6 +57,12 @@ def test_all_that_does_not_fit_is_told_at_once():
         assert part in message
 
 
+@pytest.mark.parametrize("value", [1e39, float("nan"), float("-inf")])
+def test_numbers_that_json_cannot_write_are_refused(value):
+    with pytest.raises(ValueError, match="temperature: expected finite numbers"):
+        GENERATE.columns(["a", "b"], {**OPTIONS, "temperature": value})
+
+
 @pytest.mark.parametrize(
     ("values", "type_name"),
     [

@@ -119,6 +119,11 @@ def test_all_mistakes_come_in_one_error():
         assert received in str(error.value)
 
 
+def test_each_class_has_one_name():
+    with pytest.raises(ValueError, match=r"2 distinct label_names.*\['a', 'a', 'b'\]"):
+        DenseHead(2, label_names=["a", "a", "b"])
+
+
 def test_one_class_is_refused():
     with pytest.raises(ValueError, match="at least 2 classes"):
         DenseHead(1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras_hub
 
-from kftune.files import write_aside
+from kftune.files import check_model_folder, write_aside
 from kftune.models.converters.hf_bart import BART
 from kftune.models.converters.hf_gpt2 import gpt2_config, gpt2_table
 from kftune.models.converters.hf_marian import MARIAN
@@ -53,7 +53,7 @@ def save_to_hugging_face(task, folder):
     ```
     """
     folder = Path(folder)
-    _check_folder(folder)
+    check_model_folder(folder)
     architecture, table = _format(task.backbone)
     _check_not_quantised(table)
     tokenizer = getattr(task.preprocessor, "tokenizer", None)
@@ -155,17 +155,6 @@ def _decoder_end(tokenizer):
     if isinstance(tokenizer, TranslationTokenizer):
         return tokenizer.target_end_ids[0]
     return tokenizer.end_token_id
-
-
-def _check_folder(folder):
-    if folder.exists() and not folder.is_dir():
-        raise FileExistsError(f"Expected a folder. Received the file {folder}")
-    names = sorted(path.name for path in folder.glob("*"))
-    if names and "config.json" not in names:
-        raise FileExistsError(
-            f"Expected a new folder, or one with a model to replace. Received {folder} "
-            f"with {', '.join(names[:5])} and no config.json"
-        )
 
 
 def _check_not_quantised(table):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from kftune.files import write_aside
+from kftune.files import check_model_folder, write_aside
 from kftune.models.merged_lora import merged_weights
 
 _WEIGHTS = "model.weights.h5"
@@ -21,7 +21,8 @@ def save_float16_preset(task, folder, **changes):
 
     Args:
         task: `GPT2CausalLM` or `TransformerSeq2SeqLM` with a preprocessor.
-        folder: `str` or `Path`, replaced as a whole when it is complete.
+        folder: `str` or `Path`: new, empty, or a preset, which is replaced as a whole
+            when the new one is complete.
         **changes: arguments of the backbone that the preset gets in place of the
             task's, such as the `dropout` with which it is to be fine-tuned.
 
@@ -29,6 +30,7 @@ def save_float16_preset(task, folder, **changes):
         The folder's `Path`.
 
     Raises:
+        FileExistsError: if the folder holds something and no preset.
         ValueError: if a weight is too large for float16, or not finite. Nothing is
             written.
 
@@ -38,6 +40,7 @@ def save_float16_preset(task, folder, **changes):
     TransformerSeq2SeqLM.from_preset("runs/de/preset").generate(["Good morning."])
     ```
     """
+    check_model_folder(folder)
     saved = _copy(task.backbone, dtype="float32", **changes)
     half = _copy(task.backbone, dtype="float16", **changes)
     _check_finite(half)

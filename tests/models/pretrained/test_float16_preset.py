@@ -198,6 +198,13 @@ def test_weights_outside_float16_are_refused(wrong, gpt2_lm, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def test_a_folder_of_other_things_is_not_replaced(gpt2_lm, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"notes\.txt and no config\.json"):
+        save_float16_preset(gpt2_lm, tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
 @pytest.mark.backend
 def test_nothing_is_saved_as_frozen(gpt2_lm, tmp_path):
     freeze(gpt2_lm, "all_but_last:1")
