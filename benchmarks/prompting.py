@@ -64,6 +64,11 @@ def main(
         splits["test"] = splits["test"].shuffle(seed=split_seed).select(range(number))
     names = kftune.data.class_names(splits["train"])
     answers = [f" {name.replace('_', ' ')}" for name in names]
+    if not templates and names != ["fresh", "rotten"]:
+        raise ValueError(
+            "Expected templates for these classes; those for film reviews are answered "
+            f"for fresh and rotten. Received: {names}"
+        )
     prompts = dict.fromkeys(templates, answers) or REVIEWS
     chosen = kftune.data.few_a_class(splits["validation"], validation_rows, seed=seed)
     task = kftune.models.GPT2CausalLM.from_preset(preset)

@@ -40,6 +40,8 @@ def write_aside(path):
     ```
     """
     path = Path(path)
+    if path.is_symlink():  # what it leads to is replaced, and not the link
+        path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = _sibling(path)
     try:

@@ -88,11 +88,7 @@ def main(
         out: folder for all that is written.
     """
     settings = dict(locals())
-    if cache is not None and unfreeze:
-        raise ValueError(
-            "Expected either --cache, which computes the frozen part once, or "
-            f"--unfreeze. Received: --cache {cache} --unfreeze {' '.join(unfreeze)}"
-        )
+    check(cache, unfreeze, epochs)
     started = time.perf_counter()
     kftune.training.use_compilation_cache()
     keras.utils.set_random_seed(seed)
@@ -162,6 +158,20 @@ def main(
     )
     kftune.training.close_run(out)
     print(f"Written to {out}: results.json, curves.png, confusion.png, model/")
+
+
+def check(cache, unfreeze, epochs):
+    """End the run now: options that exclude each other."""
+    if cache is not None and unfreeze:
+        raise ValueError(
+            "Expected either --cache, which computes the frozen part once, or "
+            f"--unfreeze. Received: --cache {cache} --unfreeze {' '.join(unfreeze)}"
+        )
+    if len(unfreeze) >= epochs:
+        raise ValueError(
+            f"Expected policies of --unfreeze for the second of {epochs} epochs and "
+            f"later ones. Received: {' '.join(unfreeze)}"
+        )
 
 
 def evaluate(task, batches, labels):

@@ -73,6 +73,7 @@ def main(
     columns = {"text": text, "label": label, "group": group}
     check(data, {**columns, "loss_weights": loss_weights})
     splits = {name: read_splits(data, columns, name, split_seed) for name in data}
+    drop_held_out(splits)
 
     reports = {name: kftune.evaluation.report_splits(splits[name]) for name in data}
     for name, report in reports.items():
@@ -123,6 +124,16 @@ def read_splits(data, columns, name, seed):
     """The parts of a task, by the columns that were given for it."""
     named = {column: given.get(name) for column, given in columns.items()}
     return kftune.data.read_splits(data[name], seed=seed, **named)
+
+
+def drop_held_out(splits):
+    """Drop from each task's training rows the texts that another holds out."""
+    for name, parts in splits.items():
+        for held_out in (splits[other] for other in splits if other != name):
+            for part in ("validation", "test"):
+                parts["train"] = kftune.data.drop_overlap(
+                    parts["train"], held_out[part], group_by=None
+                )
 
 
 def train(options, folder, splits):

@@ -68,6 +68,11 @@ def main(
     """
     if chat:
         return talk(out, answer_tokens)
+    if answer_tokens > max_length - 2:
+        raise ValueError(
+            f"Expected answer_tokens of at most max_length - 2, {max_length - 2}, to "
+            f"leave room for a prompt. Received: {answer_tokens}"
+        )
     settings = dict(locals())
     started = time.perf_counter()
     kftune.training.use_compilation_cache()

@@ -134,7 +134,7 @@ def main(
 
 
 def read_splits(folder, languages):
-    """Read all text pairs; clean those to train on, and drop what is tested on."""
+    """Read all text pairs; clean those to train on, and drop what is held out."""
 
     def read(split):
         return {
@@ -145,14 +145,15 @@ def read_splits(folder, languages):
             for pair in languages
         }
 
-    train, test = read("train"), read("test")
-    tested = datasets.concatenate_datasets([*test.values()])
+    train, validation, test = read("train"), read("val"), read("test")
+    held_out = [*validation.values(), *test.values()]
+    for rows in held_out:  # now, not hours later; either side is a reference
+        for side in ("source", "target"):
+            kftune.evaluation.check_references(rows[side])
+    held_out = datasets.concatenate_datasets(held_out)
     for pair in languages:
         rows, _ = kftune.data.clean_pairs(train[pair], languages=pair)
-        train[pair] = kftune.data.drop_overlap(rows, tested)
-    validation = read("val")
-    for rows in (*validation.values(), *test.values()):  # now, not hours later
-        kftune.evaluation.check_references(rows["target"], rows["source"])
+        train[pair] = kftune.data.drop_overlap(rows, held_out)
     return {"train": train, "validation": validation, "test": test}
 
 

@@ -132,8 +132,8 @@ def main(
 def read_splits(options):
     """Read, a row a summary to train on, clean, split; no text stands in two parts."""
     rows, test = (kftune.data.read(options[name]) for name in ("data", "test_data"))
-    # Blank references end the run now and not hours later.
-    kftune.evaluation.check_references(test["target"], test["source"])
+    # What cannot be scored ends the run now and not hours later.
+    kftune.evaluation.check_summaries(test["target"], test["source"])
     if options["interests"] and not len(find_readers(test, options["seed"])):
         raise ValueError(
             "Expected a summary in test_data that shares an English word of four "
@@ -200,8 +200,10 @@ def make_batches(task, splits, options):
     batched = {}
     for name, rows in splits.items():
         prompts = make_prompts(task, rows["source"], options, rows["interests"])
-        space = "" if is_seq2seq(task) else " "
-        columns = {"source": prompts, "target": [space + t for t in rows["target"]]}
+        targets = rows["target"]
+        if not is_seq2seq(task):  # a line of its own, where `summarize` stops
+            targets = [f" {' '.join(text.split())}" for text in targets]
+        columns = {"source": prompts, "target": targets}
         batched[name] = datasets.Dataset.from_dict(columns)
     if is_seq2seq(task):
         sizes["target_language"] = options["target_language"]

@@ -206,3 +206,13 @@ def test_keras_has_the_same_home(tmp_path):
         else:
             env.pop("KERAS_HOME", None)
         subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=env, check=True)
+
+
+def test_a_link_stays_one(tmp_path):
+    (tmp_path / "there").mkdir()
+    target, link = tmp_path / "there" / "file.txt", tmp_path / "link.txt"
+    link.symlink_to(target)
+    for text in ("new", "newer"):
+        with write_aside(link) as aside:
+            aside.write_text(text)
+        assert link.is_symlink() and target.read_text() == text

@@ -15,8 +15,8 @@ def open_output(path):
     """Opens a binary stream; what libraries print goes to the standard error meanwhile.
 
     Args:
-        path: str of a file, which appears when all is done; `None` for the standard
-            output.
+        path: str of a file, which appears when all is done, or of a device or pipe,
+            which is written to at once; `None` for the standard output.
 
     Yields:
         A binary file.
@@ -28,7 +28,9 @@ def open_output(path):
         raise IsADirectoryError(f"Expected a file to write. Received a folder: {path}")
     with contextlib.ExitStack() as stack:
         output = sys.stdout.buffer
-        if path is not None:
+        if path is not None and Path(path).exists() and not Path(path).is_file():
+            output = stack.enter_context(open(path, "wb"))
+        elif path is not None:
             aside = stack.enter_context(write_aside(path))
             output = stack.enter_context(open(aside, "wb"))
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))

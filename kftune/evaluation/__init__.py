@@ -48,7 +48,7 @@ from kftune.evaluation.selective_scores import (
     score_answered,
 )
 from kftune.evaluation.split_report import SplitReport, report_splits
-from kftune.evaluation.summaries import SummaryScores, score_summaries
+from kftune.evaluation.summaries import SummaryScores, check_summaries, score_summaries
 from kftune.evaluation.summary_floors import (
     lead_sentences,
     oracle_sentence,
@@ -85,6 +85,7 @@ __all__ = [
     "attention_maps",
     "bootstrap_intervals",
     "check_references",
+    "check_summaries",
     "choose_threshold",
     "compare_systems",
     "copied_share",

@@ -25,7 +25,7 @@ def score_interests(plain, personal, readers, path):
         `dict`: `"readers"`, N; `"plain"` and `"personal"`, each with ROUGE-L
         (`"rougeL"`, 0 to 100) and the share of interest words that turn up in the
         summary (`"words"`, 0 to 1); `"difference"`, of personal and plain in ROUGE-L,
-        and `"interval"`, its 95 % interval over readers.
+        and `"interval"`, its 95 % interval; readers of one text are drawn together.
 
     Raises:
         ValueError: if there are not as many of each; or as `score_summaries`.
@@ -64,7 +64,7 @@ def score_interests(plain, personal, readers, path):
         "readers": len(gains),
         **scores,
         "difference": float(gains.mean()),
-        "interval": mean_interval(gains),
+        "interval": mean_interval(gains, groups=columns["source"]),
     }
 
 

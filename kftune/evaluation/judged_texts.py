@@ -20,8 +20,9 @@ class JudgedTexts:
         classes: int array of shape `(N,)`, what the judge says of each text.
         scores: `ClassificationScores`, the asked class as the true one: `accuracy` is
             the control accuracy.
-        judge_accuracy: float, 0 to 1, how often the judge is right on real texts. A
-            control accuracy above it is no error: generated texts may be plainer.
+        judge_accuracy: float, 0 to 1, how often the judge is right on real texts, as
+            the mean of the classes. A control accuracy above it is no error: generated
+            texts may be plainer.
         variety: dict, `score_variety` of the texts.
         real_variety: dict, that of as many real texts.
 
@@ -108,11 +109,13 @@ def judge_texts(texts, real, judge, *, train, test):
             f"{len(texts)} texts and {len(real)} real ones"
         )
     classes = judge(list(texts))
-    right = judge(list(test["text"])) == np.asarray(test["label"])
+    # A judge that always says the commonest class is right on half of two.
+    found, names = judge(list(test["text"])), class_names(real)
+    by_class = score_classes(test["label"], found, names).recall
     return JudgedTexts(
         classes=classes,
-        scores=score_classes(real["label"], classes, class_names(real)),
-        judge_accuracy=float(right.mean()),
+        scores=score_classes(real["label"], classes, names),
+        judge_accuracy=float(np.mean(by_class)),
         variety=score_variety(texts, train["text"]),
         real_variety=score_variety(real["text"], train["text"]),
     )

@@ -41,7 +41,9 @@ def plot_curves(
     metrics = [
         name
         for name in sorted(history, key=lambda name: name != "loss")
-        if not name.startswith(("val_", "learning_rate")) and name != "epoch"
+        if not name.startswith("learning_rate")
+        and name != "epoch"
+        and name.removeprefix("val_") not in history.keys() - {name}
     ]
     if not metrics or not len(history[metrics[0]]):
         raise ValueError(
@@ -226,8 +228,8 @@ def _best_epoch(values, mode):
 def _draw_metric(axes, history, metric, best_epoch):
     """One panel: training and validation curve, and the best epoch."""
     for name, label, color in (
-        (metric, "training", TRAINING),
-        (f"val_{metric}", "validation", VALIDATION),
+        (metric.removeprefix("val_"), "training", TRAINING),
+        (f"val_{metric.removeprefix('val_')}", "validation", VALIDATION),
     ):
         if name in history:
             epochs = np.arange(1, 1 + len(history[name]))

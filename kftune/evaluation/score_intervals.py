@@ -82,7 +82,7 @@ def bootstrap_intervals(
     }
 
 
-def mean_interval(values, samples=1000, seed=12345):
+def mean_interval(values, samples=1000, seed=12345, groups=None):
     """Computes the 95 % confidence interval of a mean, by the bootstrap.
 
     So scores that are the mean of those of the rows, or differences of two systems on
@@ -92,12 +92,14 @@ def mean_interval(values, samples=1000, seed=12345):
         values: floats `(N,)`, one a row.
         samples: `int`, how many sets of N are drawn from the rows, with replacement.
         seed: `int`, of the draws.
+        groups: sequence of N, or `None`. Rows of one group are drawn together, as they
+            depend on each other, such as several summaries of one text.
 
     Returns:
         Tuple of two `float`: 95 % of the drawn sets have their mean between them.
 
     Raises:
-        ValueError: if there are no values.
+        ValueError: if there are no values, or not as many groups.
 
     Example:
     ```python
@@ -107,8 +109,18 @@ def mean_interval(values, samples=1000, seed=12345):
     values = np.asarray(values, "float64")
     if not values.size:
         raise ValueError("Expected the values of one row or more. Received: none")
+    places = range(values.size) if groups is None else groups
+    if len(places) != values.size:
+        raise ValueError(
+            f"Expected a group for each of {values.size} values. Received: "
+            f"{len(places)} groups"
+        )
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(places))}
+    places = [numbers[group] for group in places]
+    sums, sizes = np.bincount(places, values), np.bincount(places)
     rng = np.random.default_rng(seed)
-    means = [rng.choice(values, values.size).mean() for _ in range(samples)]
+    drawn = (rng.choice(sums.size, sums.size) for _ in range(samples))
+    means = [sums[rows].sum() / sizes[rows].sum() for rows in drawn]
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
 

@@ -2,14 +2,17 @@
 
 import dataclasses
 import importlib.metadata
+import re
 
 import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
 
+from kftune.error_text import shortened
 from kftune.evaluation.score_intervals import mean_interval
-from kftune.evaluation.translation import check_rows
+from kftune.evaluation.translation import check_references, check_rows
 
 ROUGE = ("rouge1", "rouge2", "rougeL")
+_READ = re.compile("[a-z0-9]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +46,34 @@ class SummaryScores:
             )
         )
         return f"{', '.join(told)} ({self.signature})"
+
+
+def check_summaries(references, sources=()):
+    """Checks reference summaries, so that a run does not find out after its training.
+
+    Args:
+        references: sequence of N `str`, or of N lists of `str`.
+        sources: sequence of `str`, the texts.
+
+    Raises:
+        TypeError: as `check_references`.
+        ValueError: as `check_references`; or if in most of the references ROUGE reads
+            nothing, as they have neither a to z nor digits.
+
+    Example:
+    ```python
+    kftune.evaluation.check_summaries(test["target"], test["source"])
+    ```
+    """
+    check_references(references, sources)
+    texts = [row if isinstance(row, str) else " ".join(row) for row in references]
+    unread = [text for text in texts if not _READ.search(text.lower())]
+    if 2 * len(unread) > len(texts):
+        raise ValueError(
+            "Expected summaries that ROUGE can score: it reads a to z and digits. "
+            f"Received {len(unread)} of {len(texts)} without any, such as "
+            f"{shortened(unread[0])}"
+        )
 
 
 def score_summaries(summaries, references, metrics=ROUGE, *, use_stemmer=True):

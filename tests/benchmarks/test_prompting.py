@@ -74,3 +74,11 @@ def test_names_of_classes_answer_templates_of_ones_own(run, tmp_path):
     test = splits["test"].shuffle(seed=0)[:4]
     right = classifier.predict(test["text"]).argmax(axis=-1) == test["label"]
     assert right.mean() == pytest.approx(found["test"]["calibrated"])
+
+
+def test_templates_for_films_are_not_taken_for_other_classes(tmp_path):
+    rows = [f"It is {i},{['negative', 'positive'][i % 2]}" for i in range(60)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,label", *rows]))
+    main = runpy.run_path(str(BENCHMARKS / "prompting.py"))["main"]
+    with pytest.raises(ValueError, match=r"Expected templates.*\['negative', 'posi"):
+        main(data=str(tmp_path / "rows.csv"), out=tmp_path / "out")

@@ -1,4 +1,5 @@
 import io
+import os
 import sys
 import types
 
@@ -6,6 +7,7 @@ import keras
 import pytest
 from translation_files import SOURCE, write_marian_files
 
+from kftune.cli.line_output import open_output
 from kftune.cli.main import main
 from kftune.decoding import BeamSearch
 from kftune.models import (
@@ -164,3 +166,14 @@ def test_wrong_arguments_are_refused_before_the_model_loads(capsys, tmp_path):
     assert f"kftune translate: Expected files to read. Missing: ['{missing}']" in (
         capsys.readouterr().err
     )
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with open_output(str(pipe)) as output:
+        output.write(b"a line\n")
+    assert os.read(reader, 99) == b"a line\n"
+    os.close(reader)
+    assert pipe.is_fifo()

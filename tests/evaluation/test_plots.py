@@ -57,6 +57,17 @@ def test_curves_show_training_and_validation_of_each_metric(tmp_path, figures):
     assert figures[0].get_suptitle() == "Reviews"
 
 
+def test_what_validation_alone_has_is_drawn_too(tmp_path, figures):
+    history = {"loss": [2, 1], "val_loss": [3, 2], "val_bleu": [10, 20]}
+    plot_curves(history, tmp_path / "curves.png", monitor="val_bleu", mode="max")
+    loss, bleu = figures[0].axes
+    assert loss.get_ylabel() == "loss"
+    assert bleu.get_ylabel() == "val bleu"
+    assert labels(bleu.get_legend().get_texts()) == ["validation"]
+    np.testing.assert_array_equal(bleu.lines[0].get_ydata(), [10, 20])
+    assert bleu.get_title(loc="right") == "best epoch 2: 20.000"
+
+
 @pytest.mark.parametrize(
     ("monitored", "loss_title", "accuracy_title"),
     [

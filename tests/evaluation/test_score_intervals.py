@@ -70,3 +70,14 @@ def test_the_interval_of_a_mean_is_that_of_its_standard_error():
 def test_a_mean_has_values():
     with pytest.raises(ValueError, match="Received: none"):
         mean_interval([])
+
+
+def test_rows_of_a_group_are_drawn_together():
+    values = np.random.default_rng(0).gamma(2.0, size=80)
+    expected = mean_interval(values)
+    several, groups = np.repeat(values, 4), np.repeat(np.arange(80), 4).tolist()
+    assert mean_interval(several, groups=groups) == pytest.approx(expected)
+    alone = mean_interval(several)
+    assert alone[1] - alone[0] < 0.6 * (expected[1] - expected[0])
+    with pytest.raises(ValueError, match="each of 80 values. Received: 2 groups"):
+        mean_interval(values, groups=["a", "b"])

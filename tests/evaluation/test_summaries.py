@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from kftune.evaluation.summaries import ROUGE, score_summaries
+from kftune.evaluation.summaries import ROUGE, check_summaries, score_summaries
 
 SUMMARIES = ["The cat sat.", "Trained networks learn", "", "dogs run home"]
 REFERENCES = [
@@ -63,3 +63,11 @@ def test_rows_are_checked():
         score_summaries(["a", "b"], [[], ["b", " "]])
     with pytest.raises(TypeError, match="summaries. Received: 7 at 1"):
         score_summaries(["a", 7], ["b", "b"])
+
+
+def test_what_rouge_cannot_read_is_told_before_a_training():
+    check_summaries(["A fine day.", ["今天", "7"], "Хороший день."])
+    with pytest.raises(ValueError, match=r"2 of 3 without any, such as 'Хороший"):
+        check_summaries(["A fine day.", ["Хороший", "день."], "今天"])
+    with pytest.raises(ValueError, match="blank"):
+        check_summaries(["A fine day.", " "])

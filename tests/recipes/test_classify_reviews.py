@@ -265,4 +265,7 @@ def test_cached_features_are_not_unfrozen(options, folder):
     main = runpy.run_path(str(ROOT / "recipes/classify_reviews.py"))["main"]
     with pytest.raises(ValueError, match="either --cache.*--unfreeze nothing"):
         recipe.run_recipe(main, argv)
+    argv = ["--unfreeze", "backbone", "nothing", "--epochs", "2"]
+    with pytest.raises(ValueError, match="second of 2 epochs.*: backbone nothing"):
+        recipe.run_recipe(main, [*argv, "--out", str(folder / "no")])
     assert not (folder / "no").exists()

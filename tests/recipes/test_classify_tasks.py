@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from datasets import Dataset
 
 from kftune.cli import recipe
 from kftune.models import (
@@ -137,3 +138,17 @@ def test_options_of_tasks_that_are_not_there_are_named(tmp_path):
     with pytest.raises(SystemExit, match=r"--data\.\.\./up, --label\.intents$"):
         main(data=data, label={"intents": "category"}, out=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_one_task_holds_out_another_does_not_train_on():
+    recipe = runpy.run_path(str(ROOT / "recipes/classify_tasks.py"))
+
+    def parts(*texts):
+        names = ("train", "validation", "test")
+        made = zip(names, map(str.split, texts), strict=True)
+        return {name: Dataset.from_dict({"text": words}) for name, words in made}
+
+    splits = {"topic": parts("a b c d", "e", "f"), "mood": parts("B E f g", "a", "C")}
+    recipe["drop_held_out"](splits)
+    assert splits["topic"]["train"]["text"] == ["b", "d"]
+    assert splits["mood"]["train"]["text"] == ["B", "g"]

@@ -125,6 +125,9 @@ def test_what_is_missing_is_told(main, tmp_path):
     message = "Expected --data and --test-data.*Received: None and None"
     with pytest.raises(ValueError, match=message):
         recipe.run_recipe(main, ["--out", str(tmp_path)])
+    message = "at most max_length - 2, 30, to leave room.*Received: 48"
+    with pytest.raises(ValueError, match=message):
+        recipe.run_recipe(main, ["--max-length", "32", "--out", str(tmp_path)])
 
 
 @pytest.mark.slow

@@ -16,13 +16,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def write_splits(folder, numbers):
-    """Different sentences in each split, but one of the test is to be trained on."""
+    """Different sentences in each split, but two held out are to be trained on."""
     pairs = list(dict.fromkeys(toy_sentences(2000, seed=0)))
     splits = {}
     for split, number in numbers.items():
         splits[split], pairs = pairs[:number], pairs[number:]
         assert len(splits[split]) == number
-    splits["train"].append(splits["test"][0])
+    splits["train"] += [splits["test"][0], splits["val"][0]]
     for split, rows in splits.items():
         path = folder / f"en-de.{split}.tsv.xz"
         with lzma.open(path, "wt", encoding="utf-8") as file:
@@ -63,6 +63,11 @@ def test_a_blank_reference_ends_it_before_training(command, tmp_path):
         file.write("a source\t\n")
     with pytest.raises(ValueError, match="blank ones at index 5"):
         recipe["read_splits"](tmp_path, [("en", "de")])
+    write_splits(tmp_path, {"train": 20, "val": 5, "test": 5})
+    with lzma.open(tmp_path / "en-de.val.tsv.xz", "at", encoding="utf-8") as file:
+        file.write("\tder Satz\n")  # a reference of the other direction
+    with pytest.raises(ValueError, match="blank ones at index 5"):
+        recipe["read_splits"](tmp_path, [("en", "de")])
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +87,7 @@ def test_what_is_tested_is_not_trained_on(command):
         "validation": 20,
         "test": 30,
     }
-    assert rows["train"].isdisjoint(rows["test"])
+    assert rows["train"].isdisjoint(rows["test"] | rows["validation"])
 
 
 @pytest.mark.slow

@@ -215,6 +215,15 @@ def test_all_that_is_wrong_with_answers_is_told_at_once(read_answers):
     )
 
 
+def test_some_test_rows_are_of_all(options):
+    read_rows = runpy.run_path(str(RECIPES / "support.py"))["read_rows"]
+    everything = read_rows(options["classifier"], 1000)["test"]["text"][:]
+    some = read_rows(options["classifier"], 15)["test"]["text"][:]
+    assert len(some) == 15 and set(some) < set(everything)
+    assert some != everything[:15]
+    assert some == read_rows(options["classifier"], 15)["test"]["text"][:]
+
+
 def test_what_is_missing_is_told(run, options, out, tmp_path):
     message = "Train it: python recipes/classify_reviews.py .* --out .*none"
     with pytest.raises(FileNotFoundError, match=message):
