@@ -68,7 +68,8 @@ def _set_tensorflow(folder):
     flags = os.environ.get("TF_XLA_FLAGS", "")
     if flag in flags:
         return
-    os.environ["TF_XLA_FLAGS"] = f"{flags} {flag}={folder}".strip()
+    value = f'"{folder}"' if " " in str(folder) else folder
+    os.environ["TF_XLA_FLAGS"] = f"{flags} {flag}={value}".strip()
     if _tensorflow_has_started():
         warnings.warn(
             "Expected use_compilation_cache() before TensorFlow makes its first "

@@ -49,6 +49,31 @@ def check_fit(model, train, validation, monitor, callbacks):
         )
 
 
+def check_patience(patience, monitor, callbacks):
+    """Checks that scores which are repeated are not taken for no progress.
+
+    Args:
+        patience: int, epochs without progress before the training stops.
+        monitor: str, the log entry that tells the best epoch.
+        callbacks: those of the caller.
+
+    Raises:
+        ValueError: if patience ends before a `ScoreCallback` scores again.
+    """
+    every = [
+        c.every
+        for c in callbacks
+        if isinstance(c, ScoreCallback)
+        and monitor.startswith(c.prefix)
+        and not monitor.endswith("loss")
+    ]
+    if max(every, default=1) > patience:
+        raise ValueError(
+            f"Expected patience of at least {max(every)} epochs, after which "
+            f"ScoreCallback may log another {monitor!r}. Received: {patience}"
+        )
+
+
 def warn_of_unknown_steps(model, checkpoint):
     """Tells that a run without a checkpoint does not start from a fresh model.
 
@@ -133,12 +158,13 @@ def _check_plateau(model, callbacks):
     """Raises what Keras would raise only when the rate is to fall, hours later."""
     if not any(isinstance(c, keras.callbacks.ReduceLROnPlateau) for c in callbacks):
         return
-    parts = getattr(model.optimizer, "optimizers", [model.optimizer])
-    floats = [isinstance(part.learning_rate, keras.Variable) for part in parts]
-    if not all(floats):
+    optimizer = model.optimizer
+    parts = [optimizer, *getattr(optimizer, "optimizers", [])]
+    rates = [getattr(part, "learning_rate", None) for part in parts]
+    if not all(isinstance(rate, keras.Variable) for rate in rates):
         raise ValueError(
             "Expected an optimizer with a float as its learning_rate, which "
-            "ReduceLROnPlateau can lower. Received: a schedule in "
-            f"{type(model.optimizer).__name__}. Compile with a float, or leave the "
+            "ReduceLROnPlateau can lower. Received: none, or a schedule, in "
+            f"{type(optimizer).__name__}. Compile with a float, or leave the "
             "callback out."
         )

@@ -9,6 +9,7 @@ from kftune.training.first_step_time import FirstStepTime
 from kftune.training.fit_checks import (
     CheckMonitor,
     check_fit,
+    check_patience,
     may_log,
     warn_of_unknown_steps,
 )
@@ -71,7 +72,8 @@ def fit_run(
         FloatingPointError: If the training diverges, see `StopOnDivergence`.
         ValueError: If `mode` is neither `"min"` nor `"max"`, or would take the worst
             loss or accuracy for the best, if `averaged` is less than 1, if
-            `ReduceLROnPlateau` is to lower the rate of a schedule, or if the optimizer
+            `ReduceLROnPlateau` is to lower the rate of a schedule, if patience ends
+            before a `ScoreCallback` scores again, or if the optimizer
             keeps averages (`use_ema`). If nothing logs `monitor`, after the first step;
             after the first epoch if callbacks may do so. If the model is not compiled.
         TypeError: If `train` is of another kind.
@@ -83,6 +85,7 @@ def fit_run(
     ```
     """
     check_fit(model, train, validation, monitor, callbacks)
+    check_patience(patience, monitor, callbacks)
     folder = Path(folder)
     best, averages = folder / BEST_WEIGHTS, []
     if averaged is not None:

@@ -4,7 +4,10 @@ import math
 
 from kftune.error_text import did_you_mean
 
-_MODES = {"min": ("loss", "perplexity"), "max": ("accuracy", "bleu", "chrf")}
+_MODES = {
+    "min": ("loss", "perplexity", "mae", "mse", "error"),
+    "max": ("accuracy", "bleu", "chrf", "rougeL", "auc", "f1", "f1_score"),
+}
 
 
 def mode_problem(monitor, mode):
@@ -33,8 +36,8 @@ class MonitoredScore:
         mode: `"min"` or `"max"`: which end of it is good.
 
     Raises:
-        ValueError: if `mode` is neither, or not that of a loss, a perplexity, an
-            accuracy, BLEU or chrF.
+        ValueError: if `mode` is neither, or not that of a well-known score, such as a
+            loss, a mean error, an accuracy or BLEU.
     """
 
     def __init__(self, monitor, mode):

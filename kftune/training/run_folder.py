@@ -69,7 +69,17 @@ def open_run(folder, settings, may_differ=()):
     """
     folder, settings = Path(folder), _plain(settings)
     folder.mkdir(parents=True, exist_ok=True)
-    lock_run(folder)
+    was_ours = lock_run(folder)
+    try:
+        return _make_ready(folder, settings, may_differ)
+    except BaseException:
+        if not was_ours:  # the next one is not kept waiting for a run that is none
+            unlock_run(folder)
+        raise
+
+
+def _make_ready(folder, settings, may_differ):
+    """What `open_run` does in a locked folder."""
     _check_is_ours(folder)
     if is_overwriting():
         _clear(folder)
@@ -138,7 +148,8 @@ def open_runs(folder, settings, may_differ=()):
             of runs: those that have ended are kept.
 
     Raises:
-        FileExistsError: If all of it has ended with these settings.
+        FileExistsError: If all of it has ended with these settings, or if runs in it
+            were not made together.
         ValueError: If it has other settings; lists them all.
 
     Example:
@@ -147,8 +158,16 @@ def open_runs(folder, settings, may_differ=()):
     ```
     """
     folder, settings = Path(folder), _plain(settings)
+    results = [*folder.glob(f"*/{RESULTS}"), *folder.glob(RESULTS)]
+    if results and not (folder / SETTINGS).exists():
+        found = first_few([str(path.parent) for path in results], show=str)
+        raise FileExistsError(
+            "Expected an empty folder, or one of runs that were made together, with "
+            f"{SETTINGS}. Received: {folder} with the results of {found}. Choose "
+            "another folder."
+        )
     if is_overwriting():
-        for path in [*folder.glob(f"*/{RESULTS}"), folder / SETTINGS]:
+        for path in [*results, folder / SETTINGS]:
             path.unlink(missing_ok=True)
     elif (folder / SETTINGS).exists():
         _check(folder, settings, may_differ, can_go_on=True)

@@ -16,12 +16,15 @@ def lock_run(folder):
     Args:
         folder: str or path of a folder.
 
+    Returns:
+        bool, `True` if this process had locked it before.
+
     Raises:
         BlockingIOError: if another process has locked it.
     """
     path = Path(folder).resolve()
     if path in _held and path.exists():
-        return
+        return True
     unlock_run(path)
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -34,8 +37,9 @@ def lock_run(folder):
         ) from error
     except OSError:  # no locks here
         os.close(descriptor)
-        return
+        return False
     _held[path] = descriptor
+    return False
 
 
 def unlock_run(folder):

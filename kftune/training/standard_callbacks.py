@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 
 from kftune.training.best_weights import BestWeights
+from kftune.training.history_logger import HistoryLogger
 from kftune.training.run_folder import BEST_WEIGHTS, HISTORY, TENSORBOARD
 from kftune.training.scalar_logs import ScalarLogs
 
@@ -42,6 +43,6 @@ def standard_callbacks(folder, monitor="val_loss", mode="min", patience=2):
         ScalarLogs(),
         BestWeights(folder / BEST_WEIGHTS, monitor, mode),
         keras.callbacks.EarlyStopping(monitor, patience=patience, mode=mode, verbose=1),
-        keras.callbacks.CSVLogger(folder / HISTORY, append=True),
+        HistoryLogger(folder / HISTORY, append=True),
         keras.callbacks.TensorBoard(folder / TENSORBOARD),
     ]

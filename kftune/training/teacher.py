@@ -1,6 +1,7 @@
 """What a fine-tuned classifier teaches a smaller model about texts."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import keras
@@ -17,13 +18,13 @@ class Teacher:
 
     Args:
         classifier: `kftune.models.TextClassifier` with one head of two classes, the
-            second of which means praise.
-        memory: str or path of a folder. Answers are kept there, by a hash of the texts
-            and the weights, and not computed again.
+            second of which means praise. It gives logits, as heads do by default.
+        memory: str or path of a folder. Answers are kept there, by a hash of the texts,
+            as the classifier reads them, and the weights, and not computed again.
         batch_size: int, texts a step.
 
     Raises:
-        ValueError: If the classifier has another number of classes.
+        ValueError: If the classifier has other outputs than logits of two classes.
 
     Example:
     ```python
@@ -33,11 +34,17 @@ class Teacher:
     """
 
     def __init__(self, classifier, memory, batch_size=64):
-        shape = classifier.output_shape
+        shape, head = classifier.output_shape, classifier.head
         if not isinstance(shape, tuple) or shape[-1] != 2:
             raise ValueError(
                 "Expected a teacher with one head of two classes, criticism and "
                 f"praise. Received outputs of shape {shape}"
+            )
+        kind, activation = head.problem_type, head.activation.__name__
+        if (kind, activation) != ("single_label_classification", "linear"):
+            raise ValueError(
+                "Expected a teacher that gives logits of two classes. Received: "
+                f"problem_type={kind!r}, activation={activation!r}"
             )
         self.classifier = classifier
         self.memory = Path(memory)
@@ -54,9 +61,10 @@ class Teacher:
             and `"praise"`, float32 [N], the probability of praise, 0 to 1.
         """
         texts = list(texts)
-        path = self.memory / f"{self._digest(texts)}.npz"
+        rows = self.classifier.preprocessor.tokenize_rows(texts)
+        path = self.memory / f"{self._digest(rows)}.npz"
         if not path.exists():
-            answers = self._answer(texts)
+            answers = self._answer(rows)
             with write_aside(path) as aside:
                 np.savez(aside, **answers)
         with np.load(path, allow_pickle=False) as file:
@@ -102,14 +110,15 @@ class Teacher:
         tokens = fast_tokenizer(tokenizer).decode_batch(ids)
         return embeddings_from_teacher(self.ask(tokens)["embedding"], size)
 
-    def _digest(self, texts):
-        digest = hashlib.sha256("\0".join(texts).encode())
+    def _digest(self, rows):
+        digest = hashlib.sha256(json.dumps([len(row) for row in rows]).encode())
+        for row in rows:
+            digest.update(np.asarray(row, "int32").tobytes())
         for weight in self.classifier.get_weights():
             digest.update(weight.tobytes())
         return digest.hexdigest()[:16]
 
-    def _answer(self, texts):
-        rows = self.classifier.preprocessor.tokenize_rows(texts)
+    def _answer(self, rows):
         data = LengthBucketed(rows, batch_size=self.batch_size, shuffle=False)
         outputs = [self.classifier.pool.output, self.classifier.output]
         model = keras.Model(self.classifier.inputs, outputs)

@@ -100,12 +100,12 @@ def list_arguments(function, space):
         Dict of their names to what null stands for: `None` if the function takes it, or
         an empty list.
     """
-    arguments = inspect.signature(function).parameters
-    lists = {name: arguments[name].annotation for name in space if name in arguments}
+    hints = _hints(function)
+    lists = {name: hints[name] for name in space if name in hints}
     return {
-        name: None if type(None) in typing.get_args(annotation) else []
-        for name, annotation in lists.items()
-        if _is_list(annotation)
+        name: None if type(None) in typing.get_args(hint) else []
+        for name, hint in lists.items()
+        if _is_list(hint)
     }
 
 
@@ -122,23 +122,31 @@ def default_settings(function, space):
     arguments = inspect.signature(function).parameters
     if not space.keys() <= arguments.keys():
         return None
-    defaults = {name: _in_space(arguments[name]) for name in space}
+    hints = _hints(function)
+    defaults = {n: _in_space(arguments[n].default, hints.get(n)) for n in space}
     if all(_holds(space[name], default) for name, default in defaults.items()):
         return defaults
     return None
 
 
-def _in_space(argument):
+def _hints(function):
+    """The annotations of a function, which may be strings."""
+    try:
+        return typing.get_type_hints(function)
+    except (NameError, TypeError):  # of what is not there, or no function
+        return getattr(function, "__annotations__", {})
+
+
+def _in_space(default, hint):
     """A default as a space has it: of a list its value, or null."""
-    default = argument.default
-    if not isinstance(default, list) or not _is_list(argument.annotation):
+    if not isinstance(default, list) or not _is_list(hint):
         return default
     return default[0] if len(default) == 1 else default or None
 
 
-def _is_list(annotation):
-    kinds = [annotation, *typing.get_args(annotation)]
-    return any(typing.get_origin(kind) is list for kind in kinds)
+def _is_list(hint):
+    kinds = [hint, *typing.get_args(hint)]
+    return any(list in (kind, typing.get_origin(kind)) for kind in kinds)
 
 
 def _holds(values, default):

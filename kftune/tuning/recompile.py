@@ -42,7 +42,8 @@ def fresh_optimizer(
         ) from error
     if keep_steps:
         for old, new in zip(step_counts(optimizer), step_counts(fresh), strict=True):
-            new.assign(old)
+            # On JAX both would share an array, which a step of one frees.
+            new.assign(keras.ops.copy(old))
     for old, new in zip(
         optimizer_parts(optimizer), optimizer_parts(fresh), strict=True
     ):

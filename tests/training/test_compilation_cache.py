@@ -51,6 +51,7 @@ def train_in_a_fresh_process(keras_home):
 @pytest.mark.long
 @pytest.mark.skipif(keras.config.backend() == "torch", reason="nothing to set")
 def test_second_process_finds_what_the_first_compiled(tmp_path):
+    tmp_path = tmp_path / "with a space"
     folder, first = train_in_a_fresh_process(tmp_path)
     assert folder.is_relative_to(tmp_path / "kftune" / "xla")
     assert folder.name.startswith(keras.config.backend())

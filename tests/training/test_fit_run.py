@@ -206,8 +206,29 @@ def test_a_plateau_callback_beside_a_schedule_is_refused_at_once(tmp_path, scale
         optimizer = ScaledRates(optimizer, {".*bias": 0.5})
     model.compile(optimizer, "mse", jit_compile=False)
     name = type(optimizer).__name__
-    with pytest.raises(ValueError, match=f"Plateau can lower.*a schedule in {name}"):
+    with pytest.raises(ValueError, match=f"Plateau can lower.*a schedule, in {name}"):
         fit_run(model, make_data(), [], tmp_path, epochs=1, callbacks=[plateau])
+
+
+def test_a_plateau_callback_has_a_rate_to_lower(tmp_path):
+    plateau = keras.callbacks.ReduceLROnPlateau("loss")
+    model = make_model(0.1)
+    optimizer = keras.optimizers.MultiOptimizer([keras.optimizers.SGD(0.1)])
+    model.compile(optimizer, "mse", jit_compile=False)
+    with pytest.raises(ValueError, match="Received: none, or .* in MultiOptimizer"):
+        fit_run(model, make_data(), [], tmp_path, epochs=1, callbacks=[plateau])
+
+
+def test_scores_that_are_repeated_are_no_lack_of_progress(tmp_path):
+    callbacks = [ScoreCallback(lambda model: {"bleu": 1.0}, every=3)]
+    model, train = make_model(0.1), make_data()
+    options = {"epochs": 9, "monitor": "val_bleu", "callbacks": callbacks}
+    with pytest.raises(ValueError, match="at least 3 epochs.*'val_bleu'. Received: 2"):
+        fit_run(model, train, train, tmp_path, **options)
+    assert int(model.optimizer.iterations) == 0
+    open_run(tmp_path, {})
+    fit_run(model, train, train, tmp_path, **options, patience=3)
+    assert read_history(tmp_path)["val_bleu"] == [1.0] * 4
 
 
 def test_a_plateau_callback_beside_a_float_is_taken(tmp_path):
@@ -225,7 +246,14 @@ def test_averages_are_refused_as_the_best_weights_would_replace_them(tmp_path):
 
 @pytest.mark.parametrize(
     ("monitor", "mode", "right"),
-    [("val_loss", "max", "min"), ("perplexity", "max", "min"), ("bleu", "min", "max")],
+    [
+        ("val_loss", "max", "min"),
+        ("perplexity", "max", "min"),
+        ("val_mae", "max", "min"),
+        ("val_mean_squared_error", "max", "min"),
+        ("bleu", "min", "max"),
+        ("val_f1_score", "min", "max"),
+    ],
 )
 def test_the_worst_epoch_is_not_taken_for_the_best(tmp_path, monitor, mode, right):
     model, train = make_model(0.1), make_data()

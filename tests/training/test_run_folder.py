@@ -216,3 +216,15 @@ def test_checkpoints_of_another_tool_are_left_alone(tmp_path):
         ):
             open_run(tmp_path, {"seed": 0})
     assert theirs.read_text() == "hours of work"
+
+
+def test_runs_that_were_not_made_together_are_left_alone(tmp_path):
+    ended(tmp_path / "reviews", {"seed": 0})
+    for overwrite in (False, True):
+        with (
+            overwriting(overwrite),
+            pytest.raises(FileExistsError, match="with the results of .*/reviews. Ch"),
+        ):
+            open_runs(tmp_path, {"seeds": [0]})
+    assert read_finished(tmp_path / "reviews", {"seed": 0}) is not None
+    assert not (tmp_path / "settings.json").exists()

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from kftune.training import close_run, open_run
+from kftune.training.run_lock import lock_run, unlock_run
 
 OTHER = """
 import sys
@@ -39,6 +40,17 @@ def test_a_folder_that_another_process_trains_in_is_left_alone(tmp_path, other):
     other.wait()
     open_run(tmp_path, {"epochs": 3})
     open_run(tmp_path, {"epochs": 3})  # the same process may
+
+
+def test_a_run_that_was_refused_is_free(tmp_path):
+    (tmp_path / "history.csv").write_text("mine")
+    with pytest.raises(FileExistsError):
+        open_run(tmp_path, {"epochs": 3})
+    assert not lock_run(tmp_path)  # True: it was locked by this process
+    with pytest.raises(FileExistsError):
+        open_run(tmp_path, {"epochs": 3})
+    assert lock_run(tmp_path)
+    unlock_run(tmp_path)
 
 
 @pytest.mark.long

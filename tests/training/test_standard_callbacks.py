@@ -52,3 +52,22 @@ def test_training_stops_without_progress(tmp_path):
 def test_mode_must_be_known(tmp_path):
     with pytest.raises(ValueError, match="Received: 'auto'"):
         standard_callbacks(tmp_path, mode="auto")
+
+
+def test_columns_of_a_run_that_goes_on_are_not_mixed_up(tmp_path):
+    fit(tmp_path, epochs=2)
+    before = (tmp_path / "history.csv").read_text()
+
+    def go_on(metrics):
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse", metrics=metrics)
+        callbacks = standard_callbacks(tmp_path)
+        options = {"validation_data": (X, X), "callbacks": callbacks}
+        model.fit(X, X, epochs=3, initial_epoch=2, verbose=0, **options)
+
+    message = "history.csv has: loss, val_loss. Received: loss, mae, val_loss, val_mae"
+    with pytest.raises(ValueError, match=message):
+        go_on(["mae"])
+    assert (tmp_path / "history.csv").read_text() == before
+    go_on([])
+    assert [epoch for epoch, _ in history(tmp_path)] == [0, 1, 2]

@@ -2,7 +2,7 @@ import keras_hub
 import numpy as np
 import pytest
 
-from kftune.models import TextClassifierPreprocessor, attach_head
+from kftune.models import DenseHead, TextClassifierPreprocessor, attach_head
 from kftune.training.teacher import Teacher, embeddings_from_teacher
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film"]
@@ -41,6 +41,12 @@ def test_answers_are_remembered(make_classifier, tmp_path, monkeypatch):
     np.testing.assert_array_equal(first["embedding"], again["embedding"])
     with pytest.raises(TypeError):
         teacher.ask(TEXTS[:2])
+    with pytest.raises(TypeError):
+        teacher.ask(["\0".join(TEXTS)])
+    teacher.classifier.preprocessor.sequence_length = 4  # some are cut now
+    with pytest.raises(TypeError):
+        teacher.ask(TEXTS)
+    teacher.classifier.preprocessor.sequence_length = 12
     weights = teacher.classifier.get_weights()
     teacher.classifier.set_weights([weight + 1 for weight in weights])
     with pytest.raises(TypeError):
@@ -50,6 +56,12 @@ def test_answers_are_remembered(make_classifier, tmp_path, monkeypatch):
 def test_a_teacher_has_two_classes(make_classifier, tmp_path):
     with pytest.raises(ValueError, match=r"Received outputs of shape \(None, 3\)"):
         Teacher(make_classifier(3), tmp_path)
+    for wrong in (
+        DenseHead(2, activation="softmax"),
+        DenseHead(2, problem_type="multi_label_classification"),
+    ):
+        with pytest.raises(ValueError, match="Expected a teacher that gives logits"):
+            Teacher(make_classifier(wrong), tmp_path)
 
 
 def test_embeddings_keep_the_geometry_of_the_vectors():

@@ -126,3 +126,13 @@ def test_a_default_list_is_in_a_space_of_its_values():
     space = {"names": ["x", "y"], "none": [None, "z"]}
     assert default_settings(train, space) == {"names": "x", "none": None}
     assert default_settings(train, {"names": ["y"]}) is None
+
+
+def test_annotations_may_be_strings_or_plain_lists():
+    def train(names: "list[str]", more: list, rate: "Unknown" = 1):  # noqa: F821
+        pass
+
+    space = {"names": ["a"], "more": ["b"], "rate": [1]}
+    assert list_arguments(train, space) == {"more": []}
+    del train.__annotations__["rate"]
+    assert list_arguments(train, space) == {"names": [], "more": []}

@@ -101,6 +101,18 @@ def test_the_task_predicts_with_what_was_learned(tmp_path):
     np.testing.assert_allclose(through, after, atol=1e-5)
 
 
+def test_the_task_trains_on_after_the_cache(tmp_path):
+    task = make_task()
+    batches = make_batches()
+    task.fit(batches, epochs=1, shuffle=False, verbose=0)
+    steps = int(task.optimizer.iterations)
+    cache = FrozenFeatureCache(task, tmp_path)
+    cache.model.fit(cache.batches(batches), epochs=1, shuffle=False, verbose=0)
+    assert int(task.optimizer.iterations) == steps  # its array is not the model's
+    task.fit(batches, epochs=1, shuffle=False, verbose=0)
+    assert int(task.optimizer.iterations) == 2 * steps
+
+
 def test_batches_differ_in_x_alone(tmp_path):
     task = make_task(head={"topic": DenseHead(3), "tone": DenseHead(3)})
     cache = FrozenFeatureCache(task, tmp_path)
