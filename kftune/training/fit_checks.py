@@ -49,31 +49,6 @@ def check_fit(model, train, validation, monitor, callbacks):
         )
 
 
-def check_patience(patience, monitor, callbacks):
-    """Checks that scores which are repeated are not taken for no progress.
-
-    Args:
-        patience: int, epochs without progress before the training stops.
-        monitor: str, the log entry that tells the best epoch.
-        callbacks: those of the caller.
-
-    Raises:
-        ValueError: if patience ends before a `ScoreCallback` scores again.
-    """
-    every = [
-        c.every
-        for c in callbacks
-        if isinstance(c, ScoreCallback)
-        and monitor.startswith(c.prefix)
-        and not monitor.endswith("loss")
-    ]
-    if max(every, default=1) > patience:
-        raise ValueError(
-            f"Expected patience of at least {max(every)} epochs, after which "
-            f"ScoreCallback may log another {monitor!r}. Received: {patience}"
-        )
-
-
 def warn_of_unknown_steps(model, checkpoint):
     """Tells that a run without a checkpoint does not start from a fresh model.
 
@@ -124,6 +99,41 @@ class CheckMonitor(keras.callbacks.Callback):
                 f"{self.monitor!r}.{near} For language models and several heads: "
                 "monitor='val_loss', mode='min'."
             )
+
+
+class CheckPatience(keras.callbacks.Callback):
+    """Ends a training after its first epoch if repeated scores would end it soon.
+
+    `EarlyStopping` takes a score that a `ScoreCallback` repeats for no progress.
+
+    Args:
+        monitor: str, the log entry that tells the best epoch.
+        patience: int, epochs without progress before the training stops.
+        callbacks: those that stand before this one.
+
+    Raises:
+        ValueError: in `fit`, if patience ends before the monitored score is made again.
+    """
+
+    def __init__(self, monitor, patience, callbacks):
+        super().__init__()
+        self.monitor = monitor
+        self.patience = patience
+        self.callbacks = callbacks
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Looks who has logged what is monitored."""
+        for callback in self.callbacks:
+            if (
+                isinstance(callback, ScoreCallback)
+                and self.monitor in callback.get_state()["scores"]
+                and callback.every > self.patience
+            ):
+                raise ValueError(
+                    f"Expected patience of at least {callback.every} epochs, after "
+                    f"which ScoreCallback logs another {self.monitor!r}. Received: "
+                    f"{self.patience}"
+                )
 
 
 def may_log(callback):

@@ -8,8 +8,8 @@ from kftune.training.data_position import DataPosition
 from kftune.training.first_step_time import FirstStepTime
 from kftune.training.fit_checks import (
     CheckMonitor,
+    CheckPatience,
     check_fit,
-    check_patience,
     may_log,
     warn_of_unknown_steps,
 )
@@ -72,10 +72,10 @@ def fit_run(
         FloatingPointError: If the training diverges, see `StopOnDivergence`.
         ValueError: If `mode` is neither `"min"` nor `"max"`, or would take the worst
             loss or accuracy for the best, if `averaged` is less than 1, if
-            `ReduceLROnPlateau` is to lower the rate of a schedule, if patience ends
-            before a `ScoreCallback` scores again, or if the optimizer
+            `ReduceLROnPlateau` is to lower the rate of a schedule, or if the optimizer
             keeps averages (`use_ema`). If nothing logs `monitor`, after the first step;
-            after the first epoch if callbacks may do so. If the model is not compiled.
+            after the first epoch if callbacks may do so, or if patience ends before a
+            `ScoreCallback` scores again. If the model is not compiled.
         TypeError: If `train` is of another kind.
 
     Example:
@@ -85,7 +85,6 @@ def fit_run(
     ```
     """
     check_fit(model, train, validation, monitor, callbacks)
-    check_patience(patience, monitor, callbacks)
     folder = Path(folder)
     best, averages = folder / BEST_WEIGHTS, []
     if averaged is not None:
@@ -96,7 +95,9 @@ def fit_run(
     first = [ScalarLogs(), DataPosition(train), first_step]
     if not any(map(may_log, callbacks)):
         first.append(CheckMonitor(monitor))
-    kept = [StopOnDivergence(train), *callbacks, TrialCallback(), *averages, *standard]
+    patient = CheckPatience(monitor, patience, callbacks)
+    own = [*callbacks, patient, TrialCallback(), *averages, *standard]
+    kept = [StopOnDivergence(train), *own]
     data = train if hasattr(train, "restore") else None
     # Last: an epoch that is in the checkpoint has left all its other traces.
     checkpoint = RunCheckpoint(folder / CHECKPOINTS, kept, data, save_freq)
