@@ -94,9 +94,8 @@ def test_a_grid_of_a_few_points_has_no_importance(search, tmp_path):
 
 
 def test_the_best_settings_are_options_of_the_recipe(search, tmp_path, capsys):
-    main = (
-        "def main(*, freeze: list[str], sizes: list[int] | None = None, rate=1, out):"
-    )
+    main = "def main(*, freeze: list[str], sizes: list[int] | None = None, "
+    main += "rate=0.5, out: str):"
     (tmp_path / "toy.py").write_text(f"{main}\n    return len(freeze[0]) + sizes[0]\n")
     out = tmp_path / "my search"
     space = {"freeze": ["all_but_last:1", "embeddings"], "sizes": 3, "rate": 0.2}
