@@ -224,8 +224,8 @@ def test_scores_that_are_repeated_are_no_lack_of_progress(tmp_path):
     model, train = make_model(0.1), make_data()
     options = {"epochs": 9, "monitor": "val_bleu", "callbacks": callbacks}
     with pytest.raises(ValueError, match="at least 3 epochs.*'val_bleu'. Received: 2"):
-        fit_run(model, train, train, tmp_path, **options)
-    assert not (tmp_path / "best.weights.h5").exists()
+        fit_run(model, train, train, tmp_path / "refused", **options)
+    assert not (tmp_path / "refused" / "best.weights.h5").exists()
     open_run(tmp_path, {})
     fit_run(make_model(0.1), train, train, tmp_path, **options, patience=3)
     assert read_history(tmp_path)["val_bleu"] == [1.0] * 4
