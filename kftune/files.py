@@ -22,8 +22,8 @@ def write_aside(path):
     folder that is replaced is missing for the moment between two renames.
 
     Args:
-        path: `str` or `Path`. The file or folder to write. Its parent folders are
-            made if they are missing.
+        path: `str` or `Path`. The file or folder to write, or a link to it, which
+            stays. Its parent folders are made if they are missing.
 
     Yields:
         `Path` that does not exist yet: write a file there, or make a folder.

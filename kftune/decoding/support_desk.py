@@ -179,12 +179,12 @@ class SupportDesk:
         cut = [length > reader.sequence_length for length in lengths]
         for language in sorted({*languages} - {self.language}):
             places = [i for i, name in enumerate(languages) if name == language]
-            translator = self.translator.preprocessor
-            with _source_language(translator.tokenizer, language):
-                asked = [questions[i] for i in places]
+            asked = [questions[i] for i in places]
+            preprocessor = self.translator.preprocessor
+            with _source_language(preprocessor.tokenizer, language):
                 lengths = source_lengths(self.translator, asked, self.language)
             for i, length in zip(places, lengths, strict=True):
-                cut[i] |= length > translator.encoder_sequence_length
+                cut[i] |= length > preprocessor.encoder_sequence_length
         return cut
 
     def _reply(self, intent, language):

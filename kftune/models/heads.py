@@ -170,8 +170,8 @@ class DenseHead(keras.layers.Layer):
                 "(one yes/no label is multi_label_classification). Received: 1"
             )
         names = self.label_names
-        sizes = names is not None and {len(names), len(set(names))}
-        if sizes and sizes != {self.num_classes}:
+        fits = names is None or len(names) == len(set(names)) == self.num_classes
+        if not fits:
             yield f"expected {self.num_classes} distinct label_names. Received: {names}"
 
     def _wrong_outputs(self):
